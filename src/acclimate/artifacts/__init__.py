@@ -1,0 +1,1 @@
+"""Durable, content-addressed folders: atomic writes, manifests, locks. Never imports torch."""

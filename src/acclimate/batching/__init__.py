@@ -1,0 +1,1 @@
+"""Token store, samplers with exact position, packed batches."""

@@ -1,0 +1,1 @@
+"""Sources → documents → cleaned, deduplicated, split, measured."""

@@ -1,0 +1,1 @@
+"""Families and sizes over Transformers, and packed attention."""

@@ -1,0 +1,1 @@
+"""One file each: what is hidden from the model, and the loss."""

@@ -1,0 +1,1 @@
+"""Stages: which artifacts each reads and writes, what is up to date."""

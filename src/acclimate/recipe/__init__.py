@@ -1,0 +1,1 @@
+"""What a user writes: settings, units, registry, checking. Never imports torch."""

@@ -1,0 +1,43 @@
+"""Paths in a recipe: relative to the recipe's folder, with variables from the environment."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import ValidationInfo
+from pydantic.functional_validators import BeforeValidator
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+
+
+def expand_variables(text: str) -> str:
+    """`${DATA}` or `${DATA:-default}` from the environment. Raises ValueError for an unset one without default."""
+
+    def value(match: re.Match[str]) -> str:
+        name, default = match.groups()
+        found = os.environ.get(name) or default
+        if found is None:
+            raise ValueError(
+                f"the environment variable {name} is not set; set it, or write ${{{name}:-default}} in the recipe"
+            )
+        return found
+
+    return _VARIABLE.sub(value, text)
+
+
+def _resolve(value: Any, info: ValidationInfo) -> Any:
+    if not isinstance(value, (str, Path)):
+        return value
+    text = expand_variables(str(value))
+    if not text.strip():
+        raise ValueError("expected a path, found nothing")
+    path = Path(text).expanduser()
+    base = (info.context or {}).get("base")
+    return os.path.normpath(path if base is None else Path(base) / path)
+
+
+DataPath = Annotated[str, BeforeValidator(_resolve)]
+"""A file, folder or glob; relative ones start at the recipe's folder (validation context `base`)."""

@@ -1,0 +1,185 @@
+"""The sections of a recipe, in pipeline order. What a section chooses among stands in the rooms as components."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from acclimate.recipe.settings import Component, Part, Settings
+from acclimate.recipe.units import Length, Share
+
+Reader = Annotated[Component, Part("reader", default="files")]
+Cleaner = Annotated[Component, Part("cleaner")]
+TokenizerPart = Annotated[Component, Part("tokenizer")]
+Family = Annotated[Component, Part("family", tag="family")]
+Objective = Annotated[Component, Part("objective")]
+Optimizer = Annotated[Component, Part("optimizer")]
+Schedule = Annotated[Component, Part("schedule")]
+Gradient = Annotated[Component, Part("gradient")]
+Task = Annotated[Component, Part("task")]
+Interval = Annotated[Component, Part("interval")]
+
+
+class Near(Settings):
+    """Near-duplicates: documents whose sets of shingles overlap, found by MinHash-LSH (Broder 1997; Lee et al. 2022)."""
+
+    threshold: Share = 0.8
+    """Documents at least this similar (Jaccard of shingle sets) count as one; the first one read is kept."""
+
+
+class Deduplicate(Settings):
+    """Which documents count as repeats."""
+
+    exact: bool = True
+    """Drop a document whose cleaned text was seen before."""
+    near: Near | None = None
+    """Drop near-duplicates too; off unless given, for it costs a second pass."""
+
+
+class Split(Settings):
+    """Shares of documents held out, by a hash of the document: adding documents never moves old ones."""
+
+    validation: Share = 0.02
+    """Held out for validation during training."""
+    test: Share = 0.02
+    """Held out for the final figures."""
+
+    @model_validator(mode="after")
+    def _leave_some(self) -> Split:
+        if self.validation + self.test >= 1:
+            raise ValueError("validation and test together leave nothing to train on")
+        return self
+
+
+class Corpus(Settings):
+    """Where the text comes from and what is done to it before anything learns from it."""
+
+    sources: list[Reader] = Field(min_length=1)
+    """What to read: `{path: …}` for files, or a named reader."""
+    clean: list[Cleaner] = Field(default=["unicode"])  # type: ignore[list-item]
+    """Cleaning steps, in this order."""
+    deduplicate: Deduplicate = Deduplicate()
+    """Which repeats are dropped."""
+    split: Split = Split()
+    """What is held out."""
+    hold_out_tasks: bool = True
+    """Drop documents that equal a validation or test text of the recipe's own tasks (near-equal, with `near`)."""
+
+    @field_validator("sources", mode="before")
+    @classmethod
+    def _one_source(cls, value: Any) -> Any:
+        return [value] if isinstance(value, (dict, str)) else value
+
+
+def _batch(value: Any) -> Length:
+    return Length.parse(value, ("tokens", "sequences"))
+
+
+class Checkpoint(Settings):
+    """When training writes its whole state."""
+
+    every: Length = Length.parse("200 steps")
+    """Distance between checkpoints."""
+    keep: int = Field(default=2, ge=1)
+    """How many of the last checkpoints stay; the best one by validation loss stays besides."""
+
+
+class Validate(Settings):
+    """When training looks at held-out text."""
+
+    every: Length = Length.parse("200 steps")
+    """Distance between validations; one is always made at the end."""
+    patience: int | None = Field(default=None, ge=1)
+    """Stop after this many validations without a better loss, and take the best weights; off unless given."""
+    most: Length = Length.parse("200k tokens")
+    """How much of the validation text is used each time, always the same part."""
+
+
+class Pretrain(Settings):
+    """Training on the corpus itself."""
+
+    objective: Objective = Field(default="mlm")  # type: ignore[assignment]
+    """What is hidden from the model, and the loss."""
+    length: Length = Length.parse("3 epochs")
+    """How long to train."""
+    batch: Length = Length.parse("16k tokens")
+    """What one optimizer step sees, in tokens or sequences."""
+    sequence_length: int = Field(default=128, ge=8)
+    """Longest sequence in tokens, special ones included; longer documents are cut into several."""
+    optimizer: Optimizer = Field(default={"adamw": {"lr": 1e-3}})  # type: ignore[assignment]
+    """The optimizer."""
+    schedule: Schedule = Field(default={"linear": {"warmup": "6%"}})  # type: ignore[assignment]
+    """How the learning rate moves over the length."""
+    gradients: list[Gradient] = Field(default=[{"clip_norm": 1.0}])  # type: ignore[list-item]
+    """What is done to the gradients between backward and step, in this order."""
+    checkpoint: Checkpoint = Checkpoint()
+    """When the whole state is written."""
+    validate_: Validate = Field(default=Validate(), alias="validate")
+    """When held-out text is looked at."""
+
+    @field_validator("batch", mode="before")
+    @classmethod
+    def _batch_unit(cls, value: Any) -> Length:
+        return _batch(value)
+
+
+class Evaluate(Settings):
+    """How figures are stated."""
+
+    intervals: Interval = Field(default="bootstrap")  # type: ignore[assignment]
+    """How intervals are made."""
+
+
+class Hardware(Settings):
+    """What the run may use. Nothing here changes what is learnt, up to rounding."""
+
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Arithmetic of the matrix products; weights, norms, softmax and loss stay fp32. auto: bf16 where the processor has it."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute; auto takes an accelerator when there is one."""
+    threads: int | None = Field(default=None, ge=1)
+    """Processor threads; all cores unless given. Another number may change the last bits."""
+    micro_batch: Length | None = None
+    """Most tokens or sequences in memory at once; a batch is accumulated from such pieces, exactly."""
+
+    @field_validator("micro_batch", mode="before")
+    @classmethod
+    def _micro_batch_unit(cls, value: Any) -> Any:
+        return None if value is None else _batch(value)
+
+
+class Recipe(Settings):
+    """The whole way from text to model. Sections stand in pipeline order; all but `corpus` and `model` may be left out."""
+
+    name: str = Field(default="run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    """Name of the run's folder: letters, digits, `.`, `_`, `-`."""
+    seed: int = Field(default=17, ge=0, lt=2**32)
+    """Seed of everything random."""
+    corpus: Corpus
+    """The text."""
+    tokenizer: TokenizerPart | None = None
+    """How text becomes tokens. Left out: the checkpoint's own tokenizer, or a WordPiece of 16k trained on the corpus."""
+    model: Family
+    """Which architecture, and from which weights it starts."""
+    pretrain: Pretrain | None = None
+    """Training on the corpus; left out, tasks start from the model as it is."""
+    tasks: dict[str, Task] = {}
+    """What the model is fine-tuned to and judged by, each under a name of its own."""
+    evaluate: Evaluate = Field(default_factory=Evaluate)
+    """How figures are stated."""
+    hardware: Hardware = Hardware()
+    """What the run may use."""
+
+    @field_validator("tasks", mode="before")
+    @classmethod
+    def _task_names(cls, value: Any) -> Any:
+        import re
+
+        if isinstance(value, dict):
+            for name in value:
+                if not re.match(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", str(name)):
+                    raise ValueError(f"task name {name!r}: letters, digits, `.`, `_`, `-` only, for it names a folder")
+        return value
+
+

@@ -1,0 +1,1 @@
+"""Heads and task fine-tuning."""

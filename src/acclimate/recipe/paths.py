@@ -14,14 +14,14 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
 def expand_variables(text: str) -> str:
-    """`${DATA}` or `${DATA:-default}` from the environment. Raises ValueError for an unset one without default."""
+    """`${DATA}` or `${DATA:-default}` from the environment. Raises ValueError where neither is there."""
 
     def value(match: re.Match[str]) -> str:
         name, default = match.groups()
         found = os.environ.get(name) or default
         if found is None:
             raise ValueError(
-                f"the environment variable {name} is not set; set it, or write ${{{name}:-default}} in the recipe"
+                f"the environment variable {name} is not set; set it, or write ${{{name}:-default}} instead"
             )
         return found
 
@@ -41,3 +41,21 @@ def _resolve(value: Any, info: ValidationInfo) -> Any:
 
 DataPath = Annotated[str, BeforeValidator(_resolve)]
 """A file, folder or glob; relative ones start at the recipe's folder (validation context `base`)."""
+
+
+def _find(value: Any, info: ValidationInfo) -> Any:
+    if not isinstance(value, (str, Path)):
+        return value
+    text = expand_variables(str(value))
+    path = Path(text).expanduser()
+    base = (info.context or {}).get("base")
+    place = Path(os.path.normpath(path if base is None else Path(base) / path))
+    if place.is_dir():
+        return str(place)
+    if path.is_absolute() or text.startswith(("./", "../", "~")) or text.count("/") > 1 or not text.strip():
+        raise ValueError(f"there is no folder {place}")
+    return text
+
+
+ModelSource = Annotated[str, BeforeValidator(_find)]
+"""A local folder (relative to the recipe's folder), or a hub id `owner/name` when there is no such folder."""

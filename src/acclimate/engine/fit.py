@@ -1,0 +1,124 @@
+"""Training with its surroundings: validation, early stopping, checkpoints, a clean stop when asked.
+
+Order of events after each step of the loop:
+
+    step record → validation if due, or the training is over → best state kept if better
+    → checkpoint if due, or over → stop if asked to (the state is saved first)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from acclimate.engine.checkpoint import Checkpoints
+from acclimate.engine.interrupt import Interrupted
+from acclimate.engine.loop import NonFiniteLoss, StepRecord, Training, train
+from acclimate.engine.measure import Measured
+from acclimate.engine.state import TrainState
+from acclimate.recipe.units import Length, Progress
+
+
+class Best(Protocol):
+    """Where the best state goes."""
+
+    def save_best(self, state: TrainState) -> None: ...
+    def restore_best(self, state: TrainState) -> None: ...
+
+
+@dataclass(frozen=True)
+class ValidationRecord:
+    """What a look at held-out data gave."""
+
+    step: int
+    loss: float
+    best: bool
+    """Better than all before."""
+    measured: Measured
+
+
+@dataclass(frozen=True)
+class CheckpointRecord:
+    """The whole state was written."""
+
+    step: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """When what happens around the loop."""
+
+    validate: Callable[[], Measured] | None = None
+    validate_every: Length = Length(1, "epochs")
+    patience: int | None = None
+    """Validations without a better loss before training stops and the best weights are taken."""
+    best: Best | None = None
+    """Where the best state is kept; needed by patience."""
+    checkpoints: Checkpoints | None = None
+    checkpoint_every: Length = Length(200, "steps")
+    stop: Callable[[], bool] = lambda: False
+
+
+def fit(
+    training: Training, state: TrainState, around: Surroundings
+) -> Iterator[StepRecord | ValidationRecord | CheckpointRecord]:
+    """Train to the end and yield what happens. With patience set the model is the best one then, else the last."""
+    if around.patience is not None and (around.validate is None or around.best is None):
+        raise ValueError("patience needs a validation and a place for the best state")
+    try:
+        yield from _steps(training, state, around)
+    except NonFiniteLoss as error:
+        newest = around.checkpoints.newest() if around.checkpoints else None
+        kept = f" Last good checkpoint: {newest}" if newest else " No checkpoint had been written yet."
+        raise NonFiniteLoss(str(error) + "." + kept) from error
+    if around.patience is not None and around.best is not None and state.best_step is not None:
+        around.best.restore_best(state)
+
+
+def _steps(
+    training: Training, state: TrainState, around: Surroundings
+) -> Iterator[StepRecord | ValidationRecord | CheckpointRecord]:
+    before = state.progress
+    if state.stopped:
+        return
+    for record in train(training, state):
+        over = training.length.reached(state.progress)
+        yield record
+        if around.validate is not None and (over or _due(around.validate_every, before, state.progress)):
+            yield _validate(state, around)
+            over = over or state.stopped
+        stopping = around.stop()
+        due = over or stopping or _due(around.checkpoint_every, before, state.progress)
+        if around.checkpoints is not None and due:
+            yield CheckpointRecord(state.progress.steps, around.checkpoints.save(state))
+        if stopping and not over:
+            raise Interrupted
+        if over:
+            return
+        before = state.progress
+
+
+def _validate(state: TrainState, around: Surroundings) -> ValidationRecord:
+    assert around.validate is not None
+    measured = around.validate()
+    better = state.best_loss is None or measured.loss < state.best_loss
+    if better:
+        state.best_loss, state.best_step, state.validations_without_gain = (
+            measured.loss,
+            state.progress.steps,
+            0,
+        )
+        if around.best is not None:
+            around.best.save_best(state)
+    else:
+        state.validations_without_gain += 1
+        state.stopped = around.patience is not None and state.validations_without_gain >= around.patience
+    return ValidationRecord(state.progress.steps, measured.loss, better, measured)
+
+
+def _due(every: Length, before: Progress, now: Progress) -> bool:
+    """Whether a multiple of the distance was crossed."""
+    return every.done(now) // every.amount > every.done(before) // every.amount

@@ -1,0 +1,142 @@
+"""The training loop: a generator that yields one record per optimizer step. Everything else consumes it.
+
+Order of events in a step:
+
+    take sequences → seed the generator by (seed, step) → prepare micro-batches
+    for each micro-batch: forward → summed loss / targets of the whole step → backward
+    finite check → gradient transforms in their order → learning rate → optimizer step → zero
+    advance progress and position → yield
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from acclimate.engine.feed import Feed
+from acclimate.engine.precision import Precision, compute_in
+from acclimate.engine.state import TrainState
+from acclimate.errors import UserError
+from acclimate.objectives.protocol import Objective
+from acclimate.optim.gradients import Gradients, apply_all
+from acclimate.recipe.units import Length, Progress
+
+
+class NonFiniteLoss(UserError):
+    """The loss or its gradient is not a number any more."""
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """What one optimizer step did."""
+
+    step: int
+    """Steps done, this one included."""
+    loss: float
+    """Mean over the step's targets."""
+    tokens: int
+    """Real tokens of this step, no padding."""
+    sequences: int
+    targets: float
+    seconds: float
+    learning_rate: float
+    gradient_norm: float
+    """Before any transform."""
+    figures: dict[str, float] = field(default_factory=dict)
+    """What transforms and objectives add."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """The parts that do not change while training."""
+
+    objective: Objective
+    feed: Feed
+    schedule: Callable[[Progress], float]
+    length: Length
+    seed: int
+    precision: Precision = "fp32"
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+
+def train(training: Training, state: TrainState) -> Iterator[StepRecord]:
+    """Optimizer steps until the length is reached. The state may be saved whenever a record was yielded."""
+    rates = [group.setdefault("peak_lr", group["lr"]) for group in state.optimizer.param_groups]
+    state.model.train()
+    while not training.length.reached(state.progress):
+        began = time.perf_counter()
+        micro_batches, position = training.feed.take(state.position)
+        torch.manual_seed(_mixed(training.seed, state.progress.steps))
+        batches = [training.objective.prepare(sequences) for sequences in micro_batches]
+        total = sum(training.objective.count(batch) for batch in batches)
+
+        loss = 0.0
+        parts: dict[str, float] = {}
+        for batch in batches:
+            with compute_in(training.precision, training.device):
+                part = training.objective.loss(state.model, batch.to(training.device))  # type: ignore[arg-type]
+            (part.sum / total).backward()
+            loss += float(part.sum.detach()) / total
+            for name, value in part.parts.items():
+                parts[name] = parts.get(name, 0.0) + value / total
+
+        gradients = Gradients(state.model.named_parameters())
+        norm = gradients.norm()
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            ids = [int(i) for sequences in micro_batches for i in sequences.ids]
+            raise _not_finite(loss, norm, state.progress.steps + 1, [training.feed.describe(i) for i in ids])
+        parts.update(apply_all(state.gradients, gradients))
+        factor = training.schedule(state.progress)
+        for group, rate in zip(state.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * factor
+        state.optimizer.step()
+        state.optimizer.zero_grad(set_to_none=True)
+
+        tokens = sum(len(sequences.tokens) for sequences in micro_batches)
+        num_sequences = sum(len(sequences) for sequences in micro_batches)
+        seconds = time.perf_counter() - began
+        before = state.progress
+        state.position = position
+        state.progress = replace(
+            before,
+            steps=before.steps + 1,
+            tokens=before.tokens + tokens,
+            sequences=before.sequences + num_sequences,
+            epochs=training.feed.epochs(position),
+            seconds=before.seconds + seconds,
+        )
+        yield StepRecord(
+            step=state.progress.steps,
+            loss=loss,
+            tokens=tokens,
+            sequences=num_sequences,
+            targets=total,
+            seconds=seconds,
+            learning_rate=rates[0] * factor,
+            gradient_norm=norm,
+            figures=parts,
+        )
+        state.model.train()  # a consumer may have validated in between
+
+
+def _mixed(seed: int, step: int) -> int:
+    """One 63-bit seed from the two (splitmix64's finaliser): neighbouring steps get unrelated streams."""
+    x = (seed * 0x9E3779B97F4A7C15 + step + 1) & 0xFFFFFFFFFFFFFFFF
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
+    return (x ^ (x >> 31)) >> 1
+
+
+def _not_finite(loss: float, norm: float, step: int, documents: list[str]) -> NonFiniteLoss:
+    unique = list(dict.fromkeys(documents))
+    shown = ", ".join(unique[:10]) + (f" and {len(unique) - 10} more" if len(unique) > 10 else "")
+    what = (
+        f"the loss is {loss}"
+        if not math.isfinite(loss)
+        else f"the loss is {loss:.4g}, its gradient's norm {norm}"
+    )
+    return NonFiniteLoss(f"step {step}: {what}. The step was not taken. Documents of its batch: {shown}")

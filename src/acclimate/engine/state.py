@@ -1,0 +1,99 @@
+"""Everything a training is at one moment, in one place, saved whole.
+
+There is no random state to keep: the data order is a function of (seed, position), masks of (seed, epoch, sequence),
+and dropout of (seed, step), for the loop seeds the generator at every step. So resuming at a step is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from acclimate.batching.sampler import Position
+from acclimate.errors import UserError
+from acclimate.optim.gradients import GradientTransform
+from acclimate.recipe.units import Progress
+
+
+@dataclass
+class TrainState:
+    """The parts that change while training."""
+
+    model: nn.Module
+    optimizer: Optimizer
+    gradients: list[GradientTransform]
+    progress: Progress = Progress()
+    position: Position = Position()
+    best_loss: float | None = None
+    best_step: int | None = None
+    validations_without_gain: int = 0
+    stopped: bool = False
+    """Early stopping has spoken."""
+    _fields: tuple[str, ...] = field(
+        default=("best_loss", "best_step", "validations_without_gain", "stopped"), init=False, repr=False
+    )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor by name: `model/…`, `optimizer/<parameter>/…`. Tied weights once."""
+        found = {f"model/{name}": tensor for name, tensor in _untied(self.model)}
+        for name, parameter in _parameters(self.optimizer):
+            for key, value in self.optimizer.state.get(parameter, {}).items():
+                found[f"optimizer/{name}/{key}"] = value
+        return found
+
+    def scalars(self) -> dict[str, Any]:
+        """Everything else, fit for JSON."""
+        return {
+            "progress": asdict(self.progress),
+            "position": asdict(self.position),
+            "gradients": [transform.state_dict() for transform in self.gradients],
+            **{name: getattr(self, name) for name in self._fields},
+        }
+
+    def load(self, tensors: dict[str, Tensor], scalars: dict[str, Any]) -> None:
+        """Become the saved state, in place. Raises UserError when it belongs to another model or optimizer."""
+        own = {f"model/{name}": tensor for name, tensor in _untied(self.model)}
+        saved = {name for name in tensors if name.startswith("model/")}
+        if saved != own.keys():
+            odd = sorted(saved ^ own.keys())
+            raise UserError(
+                f"the checkpoint belongs to another model: {odd[0]} and {len(odd) - 1} more names differ"
+            )
+        with torch.no_grad():
+            for name, tensor in own.items():
+                if tensor.shape != tensors[name].shape:
+                    raise UserError(f"the checkpoint belongs to another model: {name} has another shape")
+                tensor.copy_(tensors[name])
+        for name, parameter in _parameters(self.optimizer):
+            prefix = f"optimizer/{name}/"
+            values = {key.removeprefix(prefix): v for key, v in tensors.items() if key.startswith(prefix)}
+            if values:
+                # The counter of steps stays where fused optimizers want it; moments live beside their weights.
+                self.optimizer.state[parameter] = {
+                    key: v.clone().to(parameter.device if v.ndim else v.device) for key, v in values.items()
+                }
+        for transform, state in zip(self.gradients, scalars["gradients"], strict=True):
+            transform.load_state_dict(state)
+        self.progress = Progress(**scalars["progress"])
+        self.position = Position(**scalars["position"])
+        for name in self._fields:
+            setattr(self, name, scalars[name])
+
+
+def _untied(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    seen: set[int] = set()
+    for name, tensor in model.state_dict(keep_vars=False).items():
+        if tensor.numel() and tensor.data_ptr() in seen:
+            continue
+        seen.add(tensor.data_ptr())
+        yield name, tensor
+
+
+def _parameters(optimizer: Optimizer) -> Iterator[tuple[str, nn.Parameter]]:
+    for group in optimizer.param_groups:
+        yield from zip(group["names"], group["params"], strict=True)

@@ -1,0 +1,56 @@
+"""The gradients between backward and step: what transforms are handed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+
+class Gradients:
+    """The gradients of one optimizer step, already divided by the step's targets, with their norm computed once."""
+
+    def __init__(self, parameters: Iterable[tuple[str, nn.Parameter]]) -> None:
+        self.parameters = [(name, p) for name, p in parameters if p.grad is not None]
+        self._norm: float | None = None
+
+    def tensors(self) -> list[Tensor]:
+        return [p.grad for _, p in self.parameters if p.grad is not None]
+
+    def norm(self) -> float:
+        """Euclidean norm over all gradients together, fp32."""
+        if self._norm is None:
+            self._norm = float(torch.nn.utils.get_total_norm(self.tensors())) if self.parameters else 0.0
+        return self._norm
+
+    def scale(self, factor: float) -> None:
+        """Multiply all gradients, and the known norm with them."""
+        torch._foreach_mul_(self.tensors(), factor)
+        if self._norm is not None:
+            self._norm *= factor
+
+    def changed(self) -> None:
+        """Say that gradients were changed by hand: the norm is no longer known."""
+        self._norm = None
+
+
+class GradientTransform(Protocol):
+    """One step between backward and the optimizer, with a state of its own that checkpoints keep."""
+
+    def __call__(self, gradients: Gradients) -> dict[str, float]:
+        """Change the gradients in place; returns figures for the log."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+def apply_all(transforms: Sequence[GradientTransform], gradients: Gradients) -> dict[str, float]:
+    """The transforms in their declared order."""
+    figures: dict[str, float] = {}
+    for transform in transforms:
+        figures.update(transform(gradients))
+    return figures

@@ -19,7 +19,7 @@ quickstart: install
 	$(BIN)/acclimate quickstart
 
 test: install
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow

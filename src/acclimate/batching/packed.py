@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sequences:
-    """What a store hands out: whole sequences, special tokens included, before an objective has touched them."""
+    """What a store hands out: whole sequences, special tokens included, before an objective touched them."""
 
     tokens: NDArray[np.int64]
     """[T] token ids."""
@@ -28,7 +28,7 @@ class Sequences:
     ids: NDArray[np.int64]
     """[B] index of each sequence in its store."""
     epochs: NDArray[np.int64]
-    """[B] how often each sequence had been drawn before; with the seed and the id it decides all randomness."""
+    """[B] how often each was drawn before; with the seed and the id it decides all randomness."""
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -36,6 +36,17 @@ class Sequences:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def part(self, start: int, stop: int) -> Sequences:
+        """Sequences start to stop (excluded), without copying their tokens."""
+        first, last = int(self.cu_seqlens[start]), int(self.cu_seqlens[stop])
+        return Sequences(
+            tokens=self.tokens[first:last],
+            cu_seqlens=self.cu_seqlens[start : stop + 1] - first,
+            segments=self.segments[first:last],
+            ids=self.ids[start:stop],
+            epochs=self.epochs[start:stop],
+        )
 
 
 @dataclass(frozen=True)
@@ -51,7 +62,7 @@ class PackedBatch:
     segments: torch.Tensor
     """[T]"""
     target_positions: torch.Tensor
-    """[M] places in the row whose output the loss looks at; for whole-sequence targets the first token of each."""
+    """[M] places whose output the loss looks at; for whole-sequence targets the first token of each."""
     targets: torch.Tensor
     """[M] token or class ids; float [M, C] for several labels at once."""
     ids: NDArray[np.int64]
@@ -78,7 +89,7 @@ def pack(
     target_positions: NDArray[np.int64],
     targets: NDArray[np.int64] | NDArray[np.float32],
 ) -> PackedBatch:
-    """The batch for these sequences; `tokens` [T] stands in for the sequences' own where an objective changed them."""
+    """The batch for these sequences; `tokens` [T] stands in for their own where an objective changed them."""
     import torch
 
     starts = np.repeat(sequences.cu_seqlens[:-1], sequences.lengths)

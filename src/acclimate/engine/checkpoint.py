@@ -22,7 +22,7 @@ class Checkpoints:
     """The last few states of one training, and the best, in a folder of their own."""
 
     def __init__(
-        self, folder: Path, *, keep: int = 2, warn: Callable[[str], None] = lambda text: None
+        self, folder: Path, *, keep: int = 2, warn: Callable[[str], object] = lambda text: None
     ) -> None:
         self.folder = new_folder(folder)
         self.keep = keep

@@ -47,6 +47,10 @@ class CheckpointRecord:
     path: Path
 
 
+Record = StepRecord | ValidationRecord | CheckpointRecord
+"""What happens in a training, in its order."""
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """When what happens around the loop."""
@@ -56,31 +60,30 @@ class Surroundings:
     patience: int | None = None
     """Validations without a better loss before training stops and the best weights are taken."""
     best: Best | None = None
-    """Where the best state is kept; needed by patience."""
+    """Where the best state is kept; needed by patience and take_best."""
+    take_best: bool = False
+    """Take the best weights in the end even without patience."""
     checkpoints: Checkpoints | None = None
     checkpoint_every: Length = Length(200, "steps")
     stop: Callable[[], bool] = lambda: False
 
 
-def fit(
-    training: Training, state: TrainState, around: Surroundings
-) -> Iterator[StepRecord | ValidationRecord | CheckpointRecord]:
-    """Train to the end and yield what happens. With patience set the model is the best one then, else the last."""
-    if around.patience is not None and (around.validate is None or around.best is None):
-        raise ValueError("patience needs a validation and a place for the best state")
+def fit(training: Training, state: TrainState, around: Surroundings) -> Iterator[Record]:
+    """Train to the end and yield what happens. The model is then the best one, if wanted, else the last."""
+    if (around.take_best or around.patience is not None) and (around.validate is None or around.best is None):
+        raise ValueError("the best weights need a validation and a place to be kept")
     try:
         yield from _steps(training, state, around)
     except NonFiniteLoss as error:
         newest = around.checkpoints.newest() if around.checkpoints else None
         kept = f" Last good checkpoint: {newest}" if newest else " No checkpoint had been written yet."
         raise NonFiniteLoss(str(error) + "." + kept) from error
-    if around.patience is not None and around.best is not None and state.best_step is not None:
+    wanted = around.take_best or around.patience is not None
+    if wanted and around.best is not None and state.best_step is not None:
         around.best.restore_best(state)
 
 
-def _steps(
-    training: Training, state: TrainState, around: Surroundings
-) -> Iterator[StepRecord | ValidationRecord | CheckpointRecord]:
+def _steps(training: Training, state: TrainState, around: Surroundings) -> Iterator[Record]:
     before = state.progress
     if state.stopped:
         return

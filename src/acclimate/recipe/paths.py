@@ -47,12 +47,14 @@ def _find(value: Any, info: ValidationInfo) -> Any:
     if not isinstance(value, (str, Path)):
         return value
     text = expand_variables(str(value))
+    if not text.strip():
+        raise ValueError("expected a folder or a hub id, found nothing")
     path = Path(text).expanduser()
     base = (info.context or {}).get("base")
     place = Path(os.path.normpath(path if base is None else Path(base) / path))
     if place.is_dir():
         return str(place)
-    if path.is_absolute() or text.startswith(("./", "../", "~")) or text.count("/") > 1 or not text.strip():
+    if path.is_absolute() or text.startswith(("./", "../", "~")) or text.count("/") > 1:
         raise ValueError(f"there is no folder {place}")
     return text
 

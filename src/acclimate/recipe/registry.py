@@ -1,7 +1,7 @@
 """The registry: which components there are, by role and name. Small, explicit, lazy.
 
-Targets are strings, imported only when asked for. No recipe can name an import path: it names what is listed in
-`parts.py` or what an installed package offers through the entry-point group `acclimate.components`.
+Targets are strings, imported only when asked for. No recipe can name an import path: it names what is listed
+in `parts.py` or what an installed package offers through the entry-point group `acclimate.components`.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ class Registry:
         module, _, attribute = names[name].partition(":")
         cls = getattr(import_module(module), attribute)
         if cls.registered_as != (role, name):
-            raise ValueError(f"{names[name]} calls itself {cls.registered_as}, it is listed as {(role, name)}")
+            raise ValueError(
+                f"{names[name]} calls itself {cls.registered_as}, it is listed as {(role, name)}"
+            )
         return cls  # type: ignore[no-any-return]
 
 

@@ -1,10 +1,11 @@
-"""The sections of a recipe, in pipeline order. What a section chooses among stands in the rooms as components."""
+"""The sections of a recipe, in pipeline order. What a section chooses among stands in the rooms."""
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from acclimate.recipe.settings import Component, Part, Settings
 from acclimate.recipe.units import Length, Share
@@ -22,7 +23,7 @@ Interval = Annotated[Component, Part("interval")]
 
 
 class Near(Settings):
-    """Near-duplicates: documents whose sets of shingles overlap, found by MinHash-LSH (Broder 1997; Lee et al. 2022)."""
+    """Near-duplicates, found by MinHash-LSH over shingles (Broder 1997; Lee et al. 2022)."""
 
     threshold: Share = 0.8
     """Documents at least this similar (Jaccard of shingle sets) count as one; the first one read is kept."""
@@ -64,7 +65,7 @@ class Corpus(Settings):
     split: Split = Split()
     """What is held out."""
     hold_out_tasks: bool = True
-    """Drop documents that equal a validation or test text of the recipe's own tasks (near-equal, with `near`)."""
+    """Drop documents that equal a validation or test text of the recipe's tasks (near-equal, with `near`)."""
 
     @field_validator("sources", mode="before")
     @classmethod
@@ -76,10 +77,19 @@ def _batch(value: Any) -> Length:
     return Length.parse(value, ("tokens", "sequences"))
 
 
+def _some(length: Length) -> Length:
+    if not length.amount:
+        raise ValueError(f"expected more than nothing, found '{length}'")
+    return length
+
+
+Every = Annotated[Length, AfterValidator(_some)]
+
+
 class Checkpoint(Settings):
     """When training writes its whole state."""
 
-    every: Length = Length.parse("200 steps")
+    every: Every = Length.parse("200 steps")
     """Distance between checkpoints."""
     keep: int = Field(default=2, ge=1)
     """How many of the last checkpoints stay; the best one by validation loss stays besides."""
@@ -88,12 +98,17 @@ class Checkpoint(Settings):
 class Validate(Settings):
     """When training looks at held-out text."""
 
-    every: Length = Length.parse("200 steps")
+    every: Every = Length.parse("200 steps")
     """Distance between validations; one is always made at the end."""
     patience: int | None = Field(default=None, ge=1)
     """Stop after this many validations without a better loss, and take the best weights; off unless given."""
     most: Length = Length.parse("200k tokens")
     """How much of the validation text is used each time, always the same part."""
+
+    @field_validator("most", mode="before")
+    @classmethod
+    def _most_unit(cls, value: Any) -> Length:
+        return _batch(value)
 
 
 class Pretrain(Settings):
@@ -135,7 +150,7 @@ class Hardware(Settings):
     """What the run may use. Nothing here changes what is learnt, up to rounding."""
 
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Arithmetic of the matrix products; weights, norms, softmax and loss stay fp32. auto: bf16 where the processor has it."""
+    """Arithmetic of the matrix products; all else stays fp32. auto: bf16 where the processor has it."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto takes an accelerator when there is one."""
     threads: int | None = Field(default=None, ge=1)
@@ -149,37 +164,33 @@ class Hardware(Settings):
         return None if value is None else _batch(value)
 
 
-class Recipe(Settings):
-    """The whole way from text to model. Sections stand in pipeline order; all but `corpus` and `model` may be left out."""
+def _folder_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+        raise ValueError(f"{name!r} names a folder: letters, digits, `.`, `_`, `-` only, at most 64")
+    return name
 
-    name: str = Field(default="run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+
+FolderName = Annotated[str, AfterValidator(_folder_name)]
+
+
+class Recipe(Settings):
+    """The whole way from text to model, in pipeline order; all but `corpus` and `model` may be left out."""
+
+    name: FolderName = "run"
     """Name of the run's folder: letters, digits, `.`, `_`, `-`."""
     seed: int = Field(default=17, ge=0, lt=2**32)
     """Seed of everything random."""
     corpus: Corpus
     """The text."""
     tokenizer: TokenizerPart | None = None
-    """How text becomes tokens. Left out: the checkpoint's own tokenizer, or a WordPiece of 16k trained on the corpus."""
+    """How text becomes tokens. Left out: the checkpoint's own, or a WordPiece of 16k."""
     model: Family
     """Which architecture, and from which weights it starts."""
     pretrain: Pretrain | None = None
     """Training on the corpus; left out, tasks start from the model as it is."""
-    tasks: dict[str, Task] = {}
+    tasks: dict[FolderName, Task] = Field(default_factory=dict)
     """What the model is fine-tuned to and judged by, each under a name of its own."""
     evaluate: Evaluate = Field(default_factory=Evaluate)
     """How figures are stated."""
     hardware: Hardware = Hardware()
     """What the run may use."""
-
-    @field_validator("tasks", mode="before")
-    @classmethod
-    def _task_names(cls, value: Any) -> Any:
-        import re
-
-        if isinstance(value, dict):
-            for name in value:
-                if not re.match(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", str(name)):
-                    raise ValueError(f"task name {name!r}: letters, digits, `.`, `_`, `-` only, for it names a folder")
-        return value
-
-

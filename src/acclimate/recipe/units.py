@@ -1,70 +1,96 @@
-"""Quantities as people write them: `20M tokens`, `3 epochs`, `16k`, `2%`. No bare number whose meaning lives elsewhere."""
+"""Quantities as people write them: `20M tokens`, `3 epochs`, `16k`, `2%`. A number bears its unit."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import GetCoreSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.functional_serializers import PlainSerializer
 from pydantic.functional_validators import BeforeValidator
-from pydantic.json_schema import GetJsonSchemaHandler, JsonSchemaValue
+from pydantic.json_schema import JsonSchemaValue, WithJsonSchema
 from pydantic_core import core_schema
 
+from acclimate.recipe.wording import found, nearest
+
 _SCALE = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}
-_NUMBER = r"(\d+(?:[_,]\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?)"
-_COUNT = re.compile(rf"^\s*{_NUMBER}\s*([kmgbt]?)\s*$", re.IGNORECASE)
-_LENGTH = re.compile(rf"^\s*{_NUMBER}\s*([kmgbt]?)\s+([a-z]+)\s*$", re.IGNORECASE)
-_PERCENT = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*%\s*$")
+_NUMBER = r"(\d+(?:[_,]\d{3})*(?:\.\d+)?(?:e[+-]?\d{1,2})?)"
+_COUNT = re.compile(rf"^\s*{_NUMBER}\s*([kmgbt]?)\s*$", re.IGNORECASE | re.ASCII)
+_LENGTH = re.compile(rf"^\s*{_NUMBER}\s*([kmgbt]?)\s+([a-z]+)\s*$", re.IGNORECASE | re.ASCII)
+_PERCENT = re.compile(rf"^\s*{_NUMBER}\s*%\s*$", re.IGNORECASE | re.ASCII)
 
 UNITS = ("steps", "tokens", "sequences", "epochs", "seconds", "minutes", "hours")
-"""Units of a length. Time units are measured in seconds; a run bounded by time is not reproducible to the step."""
+"""Units of a length. Time is measured in seconds; a run bounded by time is not reproducible to the step."""
 _SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600}
+_WHOLE = ("steps", "tokens", "sequences")
+MOST = 10**15
+"""No count or length may be larger: up to here a float holds every whole number exactly."""
 
 
-def _amount(number: str, scale: str) -> float:
-    return float(re.sub("[_,]", "", number)) * _SCALE[scale.lower()]
+def _amount(number: str, scale: str) -> Decimal:
+    # Decimal, because 1.005 * 10**6 is not a whole number in binary.
+    return Decimal(re.sub("[_,]", "", number)) * _SCALE[scale.lower()]
 
 
 def parse_count(value: Any) -> int:
     """`16k` → 16000, `1.5M` → 1500000. k, M and G are thousands, not 1024."""
-    if isinstance(value, bool) or value is None:
-        raise ValueError(f"expected a count such as 16000 or 16k, found {value!r}")
-    if isinstance(value, int):
-        amount: float = value
-    elif isinstance(value, float):
-        amount = value
-    else:
-        match = _COUNT.match(str(value))
-        if not match:
-            raise ValueError(f"expected a count such as 16000 or 16k, found {value!r}")
+    match = _COUNT.match(value) if isinstance(value, str) else None
+    if match:
         amount = _amount(*match.groups())
-    if amount != int(amount) or amount < 0:
-        raise ValueError(f"expected a whole count, found {value!r}")
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        amount = Decimal(value)
+    else:
+        raise ValueError(f"expected a count such as 16000 or 16k, found {found(value)}")
+    if not amount.is_finite() or amount != amount.to_integral_value() or not 0 <= amount <= MOST:
+        raise ValueError(f"expected a whole count between 0 and 1000T, found {found(value)}")
     return int(amount)
 
 
 def parse_share(value: Any) -> float:
     """`2%` or 0.02 → 0.02, within [0, 1]."""
     if isinstance(value, str) and (match := _PERCENT.match(value)):
-        share = float(match[1]) / 100
+        share = float(_amount(match[1], "") / 100)
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        share = float(value) if -1 <= value <= 2 else float("nan")
     else:
-        try:
-            share = float(value)
-        except (TypeError, ValueError):
-            raise ValueError(f"expected a share such as 2% or 0.02, found {value!r}") from None
-    if isinstance(value, bool) or not 0 <= share <= 1:
-        raise ValueError(f"expected a share between 0% and 100%, found {value!r}")
+        raise ValueError(f"expected a share such as 2% or 0.02, found {found(value)}")
+    if not 0 <= share <= 1:
+        raise ValueError(f"expected a share between 0% and 100%, found {found(value)}")
     return share
 
 
 def show_share(share: float) -> str:
-    return f"{share * 100:.10g}%"
+    """The share in per cent, with every digit that it takes to read the same number back."""
+    return f"{_plain(Decimal(repr(share)) * 100)}%"
 
 
-Count = Annotated[int, BeforeValidator(parse_count)]
-Share = Annotated[float, BeforeValidator(parse_share), PlainSerializer(show_share, return_type=str)]
+def _plain(number: Decimal) -> str:
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+_COUNT_SCHEMA = {
+    "anyOf": [
+        {"type": "integer", "minimum": 0},
+        {"type": "string", "pattern": r"^\s*\d[\d_,]*(\.\d+)?([eE][+-]?\d+)?\s*[kKmMgGbBtT]?\s*$"},
+    ]
+}
+_SHARE_SCHEMA = {
+    "anyOf": [
+        {"type": "number", "minimum": 0, "maximum": 1},
+        {"type": "string", "pattern": r"^\s*\d[\d_,]*(\.\d+)?([eE][+-]?\d+)?\s*%\s*$"},
+    ]
+}
+
+Count = Annotated[int, BeforeValidator(parse_count), WithJsonSchema(_COUNT_SCHEMA)]
+Share = Annotated[
+    float,
+    BeforeValidator(parse_share),
+    PlainSerializer(show_share, return_type=str),
+    WithJsonSchema(_SHARE_SCHEMA),
+]
 
 
 @dataclass(frozen=True)
@@ -80,7 +106,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Length:
-    """An amount of training with its unit: steps, tokens (real ones, no padding), sequences, epochs or time."""
+    """An amount of training with its unit: steps, tokens (no padding), sequences, epochs or time."""
 
     amount: float
     unit: str
@@ -92,17 +118,20 @@ class Length:
             return value
         match = _LENGTH.match(value) if isinstance(value, str) else None
         if not match:
-            raise ValueError(f"expected an amount with its unit, such as '2000 steps' or '20M tokens', found {value!r}")
+            example = "32 sequences" if "steps" not in units else "2000 steps"
+            raise ValueError(
+                f"expected an amount with its unit, such as '{example}' or '20k tokens', found {found(value)}"
+            )
         number, scale, unit = match.groups()
         unit = unit.lower() if unit.lower().endswith("s") else unit.lower() + "s"
         if unit not in units:
-            from acclimate.recipe.settings import nearest
-
             raise ValueError(f"unknown unit {match[3]!r} in {value!r}; {nearest(unit, units)}")
         amount = _amount(number, scale)
-        if amount <= 0 and unit != "steps":
-            raise ValueError(f"expected more than nothing, found {value!r}")
-        return cls(amount, unit)
+        if not 0 <= amount <= MOST or (amount == 0 and unit != "steps"):
+            raise ValueError(f"expected more than nothing and at most 1000T, found {value!r}")
+        if unit in _WHOLE and amount != amount.to_integral_value():
+            raise ValueError(f"expected a whole number of {unit}, found {value!r}")
+        return cls(float(amount), unit)
 
     def done(self, progress: Progress) -> float:
         """How much of this unit the progress holds, in this length's own unit."""
@@ -118,13 +147,19 @@ class Length:
         return self.done(progress) >= self.amount
 
     def __str__(self) -> str:
+        # Every digit stays: what is written here is read back, and hashed.
+        amount = Decimal(repr(self.amount))
+        text = _plain(amount)
         for letter, scale in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
-            if self.amount >= scale and (self.amount / scale * 1000).is_integer():
-                return f"{self.amount / scale:g}{letter} {self.unit}"
-        return f"{self.amount:g} {self.unit}"
+            short = _plain(amount / scale) + letter
+            if amount >= scale and len(short) <= len(text):
+                return f"{short} {self.unit}"
+        return f"{text} {self.unit}"
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(
+        cls, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
         return core_schema.no_info_plain_validator_function(
             cls.parse, serialization=core_schema.plain_serializer_function_ser_schema(str)
         )
@@ -133,4 +168,8 @@ class Length:
     def __get_pydantic_json_schema__(
         cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return {"type": "string", "pattern": rf"^\s*[\d._,eE+-]+\s*[kKmMgGbBtT]?\s+({'|'.join(u[:-1] for u in UNITS)})s?\s*$"}
+        units = "|".join(unit.removesuffix("s") for unit in UNITS)
+        return {
+            "type": "string",
+            "pattern": rf"^\s*\d[\d_,]*(\.\d+)?([eE][+-]?\d+)?\s*[kKmMgGbBtT]?\s+({units})s?\s*$",
+        }

@@ -1,0 +1,125 @@
+"""A corpus as one row of token ids on disk, mapped into memory: opening costs nothing, reading what is read.
+
+Files of the folder:
+- `tokens.bin`: all documents' tokens one after the other, without special ones; little-endian uint16 for a
+  vocabulary of at most 65,536, else uint32.
+- `offsets.bin`: int64 [D+1], where each document's tokens begin.
+- `bytes.bin`: int64 [D], length of each document's text in UTF-8.
+- `counts.json`: dtype, documents, empty documents, tokens, bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acclimate.artifacts import durable
+from acclimate.errors import UserError
+from acclimate.progress import Tell, silent
+from acclimate.tokenizer.encoding import Encoder
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+BATCH_CHARACTERS = 4_000_000
+"""Texts are encoded in pieces of about this size, which bounds the memory a build takes (some hundred
+megabytes).
+"""
+BATCH_TEXTS = 8_192
+
+
+def build_token_store(
+    texts: Iterator[list[str]], tokenizer: PreTrainedTokenizerFast, folder: Path, tell: Tell = silent
+) -> dict[str, Any]:
+    """Write the store of these texts into the folder, documents in their order; returns what `counts.json`
+    holds.
+
+    A text without any token is a document too, and counted as empty. Text that spells a special token stays
+    text.
+    """
+    largest = max(tokenizer.get_vocab().values())
+    dtype = "<u2" if largest < 2**16 else "<u4"
+    encoder = Encoder(tokenizer, literal=True)
+    documents = empty = tokens = size = 0
+    with (
+        durable.appender(folder / "tokens.bin") as token_file,
+        durable.appender(folder / "offsets.bin") as offset_file,
+        durable.appender(folder / "bytes.bin") as byte_file,
+    ):
+        offset_file.write(np.zeros(1, "<i8").tobytes())
+        for batch in _pieces(texts):
+            ids, lengths = encoder.encode(batch)
+            sizes = np.fromiter((len(text.encode()) for text in batch), dtype="<i8", count=len(batch))
+            token_file.write(ids.astype(dtype).tobytes())
+            offset_file.write((tokens + np.cumsum(lengths)).astype("<i8").tobytes())
+            byte_file.write(sizes.tobytes())
+            documents += len(batch)
+            empty += int(np.count_nonzero(lengths == 0))
+            tokens += len(ids)
+            size += int(sizes.sum())
+            tell(documents, None, "documents")
+    counts = {"dtype": dtype, "documents": documents, "empty": empty, "tokens": tokens, "bytes": size}
+    durable.write_json(folder / "counts.json", counts)
+    return counts
+
+
+def _pieces(texts: Iterator[list[str]]) -> Iterator[list[str]]:
+    """The same texts in lists of bounded size."""
+    piece: list[str] = []
+    characters = 0
+    for batch in texts:
+        for text in batch:
+            piece.append(text)
+            characters += len(text)
+            if characters >= BATCH_CHARACTERS or len(piece) >= BATCH_TEXTS:
+                yield piece
+                piece, characters = [], 0
+    if piece:
+        yield piece
+
+
+class TokenStore:
+    """The store in a folder, opened for reading. Opening maps the files and reads none of them."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises UserError when a file is missing or has not the size that `counts.json` tells."""
+        path = folder / "counts.json"
+        try:
+            counts = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UserError(f"{folder} holds no token store: {path.name} is missing") from None
+        except ValueError as error:
+            raise UserError(f"{path} is damaged: {error}") from None
+        self.num_documents: int = counts["documents"]
+        self.num_tokens: int = counts["tokens"]
+        self.num_bytes: int = counts["bytes"]
+        self.tokens: NDArray[Any] = _mapped(folder / "tokens.bin", counts["dtype"], self.num_tokens)
+        """[num_tokens] of all documents, without special tokens."""
+        self.offsets: NDArray[np.int64] = _mapped(folder / "offsets.bin", "<i8", self.num_documents + 1)
+        """[num_documents + 1]"""
+        self.byte_lengths: NDArray[np.int64] = _mapped(folder / "bytes.bin", "<i8", self.num_documents)
+        """[num_documents] in UTF-8."""
+
+    def document(self, number: int) -> NDArray[np.int64]:
+        """The tokens of one document."""
+        return self.tokens[self.offsets[number] : self.offsets[number + 1]].astype(np.int64)
+
+
+def _mapped(path: Path, dtype: str, count: int) -> NDArray[Any]:
+    kind = np.dtype(dtype)
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; the token store is not whole") from None
+    if size != count * kind.itemsize:
+        raise UserError(
+            f"{path} has {size} bytes, expected {count * kind.itemsize}; the token store is damaged"
+        )
+    if not count:
+        return np.empty(0, kind)  # an empty file cannot be mapped
+    return np.memmap(path, dtype=kind, mode="r", shape=(count,))

@@ -1,0 +1,82 @@
+"""`acclimate check RECIPE`: every problem of a recipe, before anything runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from acclimate.cli.options import JsonOption, SetOption
+
+if TYPE_CHECKING:
+    from acclimate.recipe.loading import LoadedRecipe
+
+
+def check(
+    recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
+    overrides: Annotated[list[str] | None, SetOption] = None,
+    json: Annotated[bool, JsonOption] = False,
+) -> None:
+    """Look for problems in a recipe and in the data it names; exit code 2 when there are any."""
+    from acclimate.cli.output import put, put_json
+    from acclimate.recipe.checking import require_sound
+    from acclimate.recipe.loading import load_recipe
+
+    loaded = load_recipe(recipe, overrides or [])
+    require_sound(loaded)
+    sizes = sizes_of(loaded)
+    if json:
+        put_json({"ok": True, "recipe": str(loaded.path), "sizes": sizes})
+        return
+    put(f"OK: {recipe}")
+    width = max(map(len, sizes))
+    for name, value in sizes.items():
+        put(f"  {name:<{width}}  {value}")
+
+
+def sizes_of(loaded: LoadedRecipe) -> dict[str, Any]:
+    """What the recipe amounts to, in words, as far as it can be said without reading the text."""
+    recipe = loaded.recipe
+    sizes: dict[str, Any] = {}
+    for number, source in enumerate(recipe.corpus.sources):
+        sizes[f"source {number}"] = _source(source)
+    split = recipe.corpus.split
+    sizes["held out"] = f"{split.validation:.4g} for validation, {split.test:.4g} for test"
+    if recipe.tokenizer is not None:
+        sizes["tokenizer"] = _named(recipe.tokenizer)
+    sizes["model"] = _named(recipe.model)
+    if recipe.pretrain is not None:
+        pretrain = recipe.pretrain
+        sizes["pretraining"] = (
+            f"{pretrain.length}, {pretrain.batch} a step, sequences of up to {pretrain.sequence_length} tokens"
+        )
+    for name, task in recipe.tasks.items():
+        sizes[f"task {name}"] = _named(task)
+    return sizes
+
+
+def _source(source: Any) -> str:
+    """Name and size of a source; a reader that cannot tell its size is named only."""
+    from acclimate.cli.run_console import count
+
+    reader = source.build()
+    total = reader.bytes_total() if hasattr(reader, "bytes_total") else None
+    files = len(reader.files()) if hasattr(reader, "files") else None
+    parts = [source.registered_as[1]]
+    if files is not None:
+        parts.append(f"{files} file{'s' if files != 1 else ''}")
+    if total is not None:
+        parts.append(f"{count(total)}B")
+    return ", ".join(parts)
+
+
+def _named(component: Any) -> str:
+    """A component with those of its settings that are plain and differ from their defaults."""
+    fields = type(component).model_fields
+    shown = [
+        f"{name}={getattr(component, name)}"
+        for name, field in fields.items()
+        if isinstance(value := getattr(component, name), (str, int, float)) and value != field.default
+    ]
+    return " ".join([component.registered_as[1], *shown])

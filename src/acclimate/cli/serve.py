@@ -1,0 +1,42 @@
+"""`acclimate serve FOLDER`: a model over HTTP."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    folder: Annotated[
+        str, typer.Argument(help="A run (its folder, its name, or `latest`) or a model folder.")
+    ],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    host: Annotated[str, typer.Option(help="Another interface than loopback needs a key.")] = "127.0.0.1",
+    key: Annotated[
+        str | None,
+        typer.Option(help="Key that requests must bear; better given as ACCLIMATE_KEY.", show_default=False),
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda; the best there is unless given.")] = None,
+    output: Annotated[str, typer.Option("--output", "-o", help="Folder of the runs.")] = "runs",
+) -> None:
+    """Serve a run's models: predict, fill masks, embed, with a page at `/` to try them."""
+    from pathlib import Path
+
+    from acclimate.cli.boundary import say
+    from acclimate.serve.app import serve as serve_folder
+
+    place = Path(folder)
+    if not place.is_dir():
+        from acclimate.pipeline.run_folder import find_run
+
+        place = find_run(folder, Path(output))
+    serve_folder(
+        place,
+        host=host,
+        port=port,
+        key=key or os.environ.get("ACCLIMATE_KEY") or None,
+        device=device,
+        tell=say,
+    )

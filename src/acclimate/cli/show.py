@@ -1,0 +1,102 @@
+"""`acclimate show`: a model's size, a recipe in full, or a run's figures."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from acclimate.cli.options import JsonOption, OutputOption, SetOption
+
+
+def show(
+    what: Annotated[
+        str, typer.Argument(help="`model`, a recipe, or a run (its folder, its name, or `latest`).")
+    ],
+    item: Annotated[str | None, typer.Argument(help="With `model`: FAMILY/SIZE, such as bert/tiny.")] = None,
+    overrides: Annotated[list[str] | None, SetOption] = None,
+    output: Annotated[Path, OutputOption] = Path("runs"),
+    json: Annotated[bool, JsonOption] = False,
+) -> None:
+    """Show `model FAMILY/SIZE` (exact parameter counts), a recipe with all its defaults, or a run's figures."""
+    from acclimate.errors import UserError
+
+    path = Path(what)
+    if what == "model" and not path.is_file():
+        _model(item, json)
+        return
+    if item is not None:
+        raise UserError(
+            f"expected `show model FAMILY/SIZE`, `show RECIPE` or `show RUN`, found `show {what} {item}`"
+        )
+    if path.is_file() or path.suffix in (".yaml", ".yml"):
+        _recipe(path, overrides or [], json)
+    elif overrides:
+        raise UserError("--set goes with a recipe; a run is what it was")
+    else:
+        _run(what, output, json)
+
+
+def _model(item: str | None, json: bool) -> None:
+    from acclimate.cli.output import brief, chatter_to_stderr, put, put_json
+    from acclimate.errors import UserError
+    from acclimate.recipe.registry import registry
+
+    family, slash, size = (item or "").partition("/")
+    if not (family and slash and size):
+        families = ", ".join(sorted(registry.names("family")))
+        raise UserError(f"expected FAMILY/SIZE, such as bert/tiny, found {item!r}; families: {families}")
+    registry.get("family", family)  # an unknown one is told before torch is loaded
+    with chatter_to_stderr():
+        from acclimate.models.sizes import describe
+
+        described = describe(family, size)
+    if json:
+        put_json(described)
+        return
+    width = max(map(len, described))
+    for name, value in described.items():
+        put(f"{name:<{width}}  {f'{value:,}' if type(value) is int else brief(value)}")
+
+
+def _recipe(path: Path, overrides: list[str], json: bool) -> None:
+    from acclimate.cli.output import put, put_json
+    from acclimate.recipe.loading import load_recipe
+    from acclimate.recipe.resolving import dump_yaml, resolved
+
+    full = resolved(load_recipe(path, overrides).recipe)
+    if json:
+        put_json(full)
+    else:
+        put(dump_yaml(full))
+
+
+def _run(name: str, output: Path, json: bool) -> None:
+    from acclimate.cli.output import put, put_json
+    from acclimate.cli.runs import read_metrics
+    from acclimate.cli.summary import summary
+    from acclimate.errors import UserError
+    from acclimate.pipeline.run_folder import find_run
+
+    folder = find_run(name, output)
+    metrics: dict[str, Any] = read_metrics(folder)
+    if not metrics:
+        raise UserError(
+            f"{folder}: this run is not finished; `acclimate run` with its recipe goes on from there"
+        )
+    metrics["run"] = str(folder)
+    if (folder / "report.html").exists():
+        metrics["report"] = str(folder / "report.html")
+    if json:
+        put_json(metrics)
+        return
+    summary(metrics, sys.stdout)
+    for task, figures in metrics.get("tasks", {}).items():
+        from acclimate.cli.summary import estimate, title
+
+        put(
+            f"{task}: "
+            + ", ".join(f"{title(metric)} {estimate(one)}" for metric, one in figures["test"].items())
+        )

@@ -1,0 +1,108 @@
+"""The recipe that `acclimate init` writes: short, commented, with what its files seem to hold filled in."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from acclimate.cli.sniffing import Guess, guess_task, guess_text
+
+_TEMPLATE = """\
+# A recipe for Acclimate. Check it:  acclimate check {file}
+# All keys with their defaults:      acclimate fill {file}
+name: {name}
+seed: 17
+
+corpus:
+  # Paths start at this file's folder. A file, a folder or a glob; text, JSONL, CSV, TSV, Parquet, also .gz and .zst.
+  sources:
+    - {source}
+  clean: [unicode]
+  # Documents held out by a hash of their text, to validate and test on.
+  split: {{validation: {held_out}, test: {held_out}}}
+
+# Sizes count in thousands: 8k is 8,000 entries.
+tokenizer: {{train: {{algorithm: wordpiece, vocab_size: {vocab_size}}}}}
+
+# Sizes: tiny, mini, small, medium, base.
+model: {{family: bert, size: {size}}}
+
+pretrain:
+  objective: mlm
+  length: {length}        # or `2000 steps`, `20M tokens`, `30 minutes`
+  batch: 8k tokens
+  sequence_length: 128
+  optimizer: {{adamw: {{lr: 1e-3}}}}
+  schedule: {{linear: {{warmup: 6%}}}}
+
+{tasks}"""
+
+_NO_TASK = """\
+# A task shows whether the pretraining helps; it needs labelled examples:
+# tasks:
+#   topic: {classification: {data: {path: examples.tsv, text: text}, label: label}}
+"""
+
+
+def starting_recipe(text: Path, *, task: Path | None, name: str | None, size: str, recipe: Path) -> str:
+    """The text of the recipe that is to be written to `recipe`. Raises UserError for files that cannot be read."""
+    from acclimate.corpus.file_list import find_files
+    from acclimate.recipe.rendering import flow
+
+    folder = recipe.parent
+    size_of_text = sum(file.path.stat().st_size for file in find_files(str(text)))
+    guess = guess_text(text)
+    source = {
+        "path": _from(folder, text),
+        **guess.reader,
+        **({} if guess.text is None else {"text": guess.text}),
+    }
+    return _TEMPLATE.format(
+        file=recipe.name,
+        name=flow(name or _name(text)),
+        source=flow(source),
+        held_out="5%" if size_of_text < 2_000_000 else "2%",
+        vocab_size=_vocabulary(size_of_text),
+        size=flow(size),
+        length="10 epochs" if size_of_text < 5_000_000 else "3 epochs",
+        tasks=_NO_TASK if task is None else _task(task, guess_task(task), folder),
+    )
+
+
+def _task(path: Path, guess: Guess, folder: Path) -> str:
+    from acclimate.recipe.rendering import flow
+
+    data: dict[str, Any] = {"path": _from(folder, path), **guess.reader, "text": guess.text}
+    shown = ", ".join(guess.labels[:8]) + (", …" if len(guess.labels) > 8 else "")
+    return (
+        "tasks:\n"
+        f"  {flow(_name(path))}:\n"
+        "    classification:\n"
+        "      # One file, split here; with files of their own write `train: …` and `test: …` instead.\n"
+        f"      data: {flow(data)}\n"
+        f"      # {len(guess.labels)} labels seen: {' '.join(shown.split())}\n"
+        f"      label: {flow(guess.label)}\n"
+        "      split: {validation: 15%, test: 25%}\n"
+    )
+
+
+def _from(folder: Path, path: Path) -> str:
+    """The path as a recipe in the folder names it."""
+    return os.path.relpath(path.expanduser().absolute(), folder.absolute())
+
+
+def _name(path: Path) -> str:
+    """A name that may name a folder, from a file's."""
+    stem = next((part for part in path.name.split(".") if part), "run")
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-_")
+    return name[:64] or "run"
+
+
+def _vocabulary(size_of_text: int) -> str:
+    """How many entries a text of so many bytes (compressed or not) supports well."""
+    for most, entries in ((500_000, "2k"), (5_000_000, "4k"), (30_000_000, "8k")):
+        if size_of_text < most:
+            return entries
+    return "16k"

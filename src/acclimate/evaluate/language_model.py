@@ -1,0 +1,53 @@
+"""Figures of a language model on held-out text, each with its interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acclimate.errors import UserError
+from acclimate.evaluate.resampling import Interval, Resampling
+
+_LARGEST = 700.0
+"""exp of more is infinite, which JSON cannot say."""
+
+
+def language_model_figures(
+    sums: NDArray[Any],
+    counts: NDArray[Any],
+    *,
+    tokens: int,
+    num_bytes: int,
+    resampling: Resampling,
+    groups: NDArray[Any] | None = None,
+) -> dict[str, dict[str, float]]:
+    """loss, perplexity and bits_per_byte, each with value, low and high.
+
+    From the summed loss in nats [N] and the number of targets [N] of each sequence: loss is the mean over targets,
+    perplexity its exponential, bits per byte loss · tokens / (ln 2 · bytes), which compares between tokenizers. The
+    interval is that of the loss, carried through, for the three rise together.
+
+    tokens, num_bytes: of the whole text that the sequences cover, special tokens left out. A masked model is asked
+    for a part of the tokens only; its bits per byte are those that all tokens would cost at the mean loss of the asked
+    ones (pseudo-likelihood under fixed masks; Salazar et al. 2020 mask one at a time).
+    groups: [N] the document of each sequence; whole documents are then resampled, for the windows of one are alike.
+    Raises UserError where there is nothing to measure on.
+    """
+    sums, counts = np.asarray(sums, dtype=np.float64), np.asarray(counts, dtype=np.float64)
+    if not len(sums) or counts.sum() <= 0 or num_bytes <= 0 or tokens <= 0:
+        raise UserError("there is no held-out text to measure the language model on")
+    loss = resampling.ratio_interval(sums, counts, groups)
+    scale = tokens / (math.log(2) * num_bytes)
+    return {
+        "loss": loss.as_dict(),
+        "perplexity": _mapped(loss, lambda nats: math.exp(min(nats, _LARGEST))).as_dict(),
+        "bits_per_byte": _mapped(loss, lambda nats: nats * scale).as_dict(),
+    }
+
+
+def _mapped(interval: Interval, rising: Callable[[float], float]) -> Interval:
+    return Interval(rising(interval.value), rising(interval.low), rising(interval.high))

@@ -1,0 +1,85 @@
+"""Metrics as functions of a tally. Where precision, recall or F1 divide by nothing they are 0, as in scikit-learn.
+
+Macro averages run over all classes the model knows, whether or not the test has examples of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acclimate.evaluate.outcomes import Floats, Outcomes, Tally
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A metric that is ready to use. Larger is better in all of them."""
+
+    name: str
+    """The registered name, such as `macro_f1`."""
+    title: str
+    """What a sentence calls it, such as `macro-F1`."""
+    over: Callable[[Tally], Floats]
+    """[R] values for a tally of R weightings; NaN where the metric is not defined."""
+
+    def value(self, labels: NDArray[Any], scores: NDArray[Any], weights: NDArray[Any] | None = None) -> float:
+        """Of labels [N] or [N, C] and logits [N, C], with weights [N] if given; NaN where it is not defined."""
+        column = None if weights is None else np.asarray(weights, dtype=np.float64)[:, None]
+        return float(self.over(Outcomes(labels, scores).weigh(column))[0])
+
+    def values(self, labels: NDArray[Any], scores: NDArray[Any], weights: NDArray[Any]) -> Floats:
+        """[R] the value under each of the weightings [R, N]."""
+        columns = np.ascontiguousarray(np.asarray(weights, dtype=np.float64).T)
+        return self.over(Outcomes(labels, scores).weigh(columns))
+
+
+def _ratio(part: Floats, whole: Floats) -> Floats:
+    return np.divide(part, whole, out=np.zeros(np.shape(whole)), where=whole > 0)
+
+
+def accuracy(tally: Tally) -> Floats:
+    """Share of examples that are right; with several labels at once all of them must be."""
+    return _ratio(tally.correct, tally.total)
+
+
+def macro_precision(tally: Tally) -> Floats:
+    return np.asarray(_ratio(tally.hits, tally.predicted).mean(axis=0))
+
+
+def macro_recall(tally: Tally) -> Floats:
+    return np.asarray(_ratio(tally.hits, tally.actual).mean(axis=0))
+
+
+def f1_by_class(tally: Tally) -> Floats:
+    """[C, R] harmonic mean of precision and recall of each class."""
+    return _ratio(2 * tally.hits, tally.predicted + tally.actual)
+
+
+def macro_f1(tally: Tally) -> Floats:
+    return np.asarray(f1_by_class(tally).mean(axis=0))
+
+
+def micro_precision(tally: Tally) -> Floats:
+    return _ratio(tally.hits.sum(axis=0), tally.predicted.sum(axis=0))
+
+
+def micro_recall(tally: Tally) -> Floats:
+    return _ratio(tally.hits.sum(axis=0), tally.actual.sum(axis=0))
+
+
+def micro_f1(tally: Tally) -> Floats:
+    hits = tally.hits.sum(axis=0)
+    return _ratio(2 * hits, tally.predicted.sum(axis=0) + tally.actual.sum(axis=0))
+
+
+def auc(tally: Tally) -> Floats:
+    """Mean of the areas that are defined; NaN where none is."""
+    areas = tally.areas()
+    defined = ~np.isnan(areas)
+    num = defined.sum(axis=0)
+    total = np.where(defined, areas, 0).sum(axis=0)
+    return np.divide(total, num, out=np.full(num.shape, np.nan), where=num > 0)

@@ -1,0 +1,41 @@
+"""The run's metrics: one JSON object that programs may rely on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from acclimate.artifacts.store import Artifact
+from acclimate.pipeline.tokens import read_json
+from acclimate.recipe.sections import Recipe
+
+
+def run_metrics(recipe: Recipe, artifacts: dict[str, Artifact]) -> dict[str, Any]:
+    """`pretrain` and `tasks` of metrics.json."""
+    metrics: dict[str, Any] = {"name": recipe.name, "seed": recipe.seed}
+    if "pretrain" in artifacts:
+        metrics["pretrain"] = _pretraining(read_json(artifacts["pretrain"].folder / "figures.json"))
+    metrics["tasks"] = {
+        name: _task(read_json(artifacts[f"evaluation-{name}"].folder / "evaluation.json"))
+        for name in recipe.tasks
+    }
+    return metrics
+
+
+def _pretraining(figures: dict[str, Any]) -> dict[str, Any]:
+    """Plain values under `validation`, `before` and `test`; their intervals under `intervals`."""
+    named = {"validation": figures["after"], "before": figures["before"], "test": figures["test"]}
+    named = {name: values for name, values in named.items() if values is not None}
+    return {
+        **{name: {key: one["value"] for key, one in values.items()} for name, values in named.items()},
+        "intervals": named,
+        **{key: figures[key] for key in ("steps", "tokens", "epochs", "seconds", "parameters", "precision")},
+    }
+
+
+def _task(evaluation: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "test": evaluation["test"],
+        "baseline_test": evaluation.get("baseline_test"),
+        "verdict": evaluation["verdict"],
+        "delivered": evaluation["delivered"],
+    }

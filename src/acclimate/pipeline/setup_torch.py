@@ -1,0 +1,44 @@
+"""What every stage that computes does first: threads, device, precision, quiet libraries."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from acclimate.recipe.sections import Hardware
+
+if TYPE_CHECKING:
+    import torch
+
+    from acclimate.engine.precision import Precision
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where and how to compute."""
+
+    device: torch.device
+    precision: Precision
+    threads: int
+
+
+def prepare(hardware: Hardware) -> Machine:
+    """Set threads and choose device and precision. No telemetry, no progress bars of others."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    import torch
+    import transformers
+
+    from acclimate.engine.precision import choose_device, choose_precision
+
+    transformers.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    torch.set_num_threads(hardware.threads or _cores())
+    device = choose_device(hardware.device)
+    return Machine(device, choose_precision(hardware.precision, device), torch.get_num_threads())
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,221 @@
+"""The stages of a task: its examples, one fine-tuning per arm and seed, and the evaluation that compares the arms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from acclimate.pipeline.pretrain import MODEL, model_identity
+from acclimate.pipeline.stage import Stage, Work
+from acclimate.pipeline.tokens import read_json
+from acclimate.recipe.sections import Recipe
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from acclimate.models.building import Labels
+
+Arm = Literal["with", "without"]
+Digests = Callable[[Path], str]
+SCORES, OUTCOME, EVALUATION = "scores.safetensors", "outcome.json", "evaluation.json"
+
+
+def examples_stage(recipe: Recipe, name: str, digests: Digests) -> Stage:
+    """Labelled files → checked, split examples."""
+    task: Any = recipe.tasks[name]
+
+    def run(work: Work) -> None:
+        from acclimate.transfer.examples import build_examples
+
+        statistics = build_examples(task, work.folder, work.tell)
+        work.emit("accounting", **{key: statistics[key] for key in ("read", "kept", "dropped")})
+
+    return Stage(
+        name=f"examples-{name}",
+        kind="examples",
+        version=1,
+        settings=task.data_settings(),
+        outside=task.fingerprint(digests),
+        run=run,
+    )
+
+
+def arms(recipe: Recipe, name: str) -> tuple[Arm, ...]:
+    """With the domain pretraining, and without it unless the task asks for no baseline."""
+    task: Any = recipe.tasks[name]
+    if recipe.pretrain is None:
+        return ("without",)
+    return ("with", "without") if task.baseline else ("with",)
+
+
+def task_stage_name(name: str, arm: Arm, number: int) -> str:
+    return f"task-{name}-{arm}-{number}"
+
+
+def task_stages(recipe: Recipe, name: str, digests: Digests) -> list[Stage]:
+    """One fine-tuning per arm and seed. All but the data and the judging of a task decides them."""
+    task: Any = recipe.tasks[name]
+    stages = []
+    for arm in arms(recipe, name):
+        for number in range(task.seeds):
+            start = "pretrain" if arm == "with" else None
+            settings = {"task": task.training_settings(), "seed": recipe.seed + number}
+            if start is None:
+                settings["model"] = {
+                    "family": recipe.model.registered_as[1],
+                    **recipe.model.model_dump(mode="json"),
+                }
+            stages.append(
+                Stage(
+                    name=task_stage_name(name, arm, number),
+                    kind="task",
+                    version=1,
+                    settings=settings,
+                    outside=model_identity(recipe, digests) if start is None else {},
+                    needs=tuple(need for need in (f"examples-{name}", "tokenizer", start) if need),
+                    packages=("torch", "transformers"),
+                    run=_finetuning(recipe, name, arm, recipe.seed + number),
+                )
+            )
+    return stages
+
+
+def _finetuning(recipe: Recipe, name: str, arm: Arm, seed: int) -> Callable[[Work], None]:
+    task: Any = recipe.tasks[name]
+
+    def run(work: Work) -> None:
+        from safetensors.numpy import save_file
+
+        from acclimate.artifacts.durable import new_folder, write_json
+        from acclimate.models.building import Labels
+        from acclimate.pipeline.setup_torch import prepare
+        from acclimate.pipeline.training_log import TrainingLog
+        from acclimate.tokenizer.loading import load_tokenizer
+        from acclimate.transfer.examples import read_examples
+        from acclimate.transfer.finetune import Splits, finetune
+
+        machine = prepare(work.hardware)
+        examples = work.inputs[f"examples-{name}"].folder
+        labels = Labels(tuple(read_json(examples / "labels.json")), task.multi_label)
+        tokenizer = load_tokenizer(work.inputs["tokenizer"].folder)
+        model = _start(recipe, arm, work, tokenizer, labels, seed)
+
+        with TrainingLog(work, task.length) as log:
+            tuned = finetune(
+                task,
+                model,
+                tokenizer,
+                Splits(*(read_examples(examples, split) for split in ("train", "validation", "test"))),
+                num_classes=len(labels.names),
+                seed=seed,
+                precision=machine.precision,
+                device=machine.device,
+                micro_batch=work.hardware.micro_batch,
+                watch=log.write,
+            )
+            log.copy_to(work.folder)
+        save_file(
+            {"validation": tuned.validation_scores, "test": tuned.test_scores},
+            work.folder / SCORES,
+        )
+        write_json(
+            work.folder / OUTCOME,
+            {
+                "validation_loss": tuned.validation_loss,
+                "steps": tuned.steps,
+                "tokens": tuned.tokens,
+                "seconds": tuned.seconds,
+                "truncated": tuned.num_truncated,
+                "seed": seed,
+                "arm": arm,
+            },
+        )
+        if arm == arms(recipe, name)[0]:  # only models of this arm may be delivered
+            folder = new_folder(work.folder / MODEL)
+            model.save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
+
+    return run
+
+
+def _start(
+    recipe: Recipe, arm: Arm, work: Work, tokenizer: Any, labels: Labels, seed: int
+) -> PreTrainedModel:
+    from acclimate.models.bert import Vocabulary
+    from acclimate.models.loading import load_model
+
+    vocabulary = Vocabulary(len(tokenizer), int(tokenizer.pad_token_id))
+    if arm == "with":
+        folder = work.inputs["pretrain"].folder / MODEL
+        return load_model(folder, "classification", vocabulary=vocabulary, labels=labels, seed=seed)
+    return recipe.model.build(vocabulary=vocabulary, seed=seed, kind="classification", labels=labels)
+
+
+def evaluation_stage(recipe: Recipe, name: str) -> Stage:
+    """Scores of all arms and seeds → metrics with intervals, the verdict, the confusion matrix, the worst errors."""
+    task: Any = recipe.tasks[name]
+    own_arms = arms(recipe, name)
+    trained = {arm: [task_stage_name(name, arm, n) for n in range(task.seeds)] for arm in own_arms}
+
+    def run(work: Work) -> None:
+        import numpy as np
+        from safetensors.numpy import load_file
+
+        from acclimate.artifacts.durable import write_json
+        from acclimate.evaluate.classification import evaluate_task
+        from acclimate.transfer.examples import read_examples
+
+        examples = work.inputs[f"examples-{name}"].folder
+        test = read_examples(examples, "test")
+        scores = {
+            arm: np.stack([load_file(work.inputs[stage].folder / SCORES)["test"] for stage in stages])
+            for arm, stages in trained.items()
+        }
+        outcomes = [read_json(work.inputs[stage].folder / OUTCOME) for stage in trained[own_arms[0]]]
+        delivered = int(np.argmin([outcome["validation_loss"] for outcome in outcomes]))
+        statistics = read_json(examples / "statistics.json")
+        evaluation = evaluate_task(
+            task=name,
+            labels=read_json(examples / "labels.json"),
+            multi_label=task.multi_label,
+            texts=_shown(test),
+            targets=test.labels,
+            scores_with=scores[own_arms[0]],
+            scores_without=scores.get("without") if len(own_arms) > 1 else None,
+            metrics=task.metrics,
+            verdict_metric=task.metric,
+            interval=recipe.evaluate.intervals,
+            delivered=delivered,
+            accounting={key: statistics[key] for key in ("read", "kept", "dropped")},
+            class_counts=statistics["class_counts"],
+        )
+        write_json(
+            work.folder / EVALUATION,
+            {
+                **evaluation,
+                "delivered": trained[own_arms[0]][delivered],
+                "arms": list(own_arms),
+                "outcomes": outcomes,
+            },
+        )
+
+    return Stage(
+        name=f"evaluation-{name}",
+        kind="evaluation",
+        version=1,
+        settings={
+            "task": name,
+            "judging": task.judging_settings(),
+            "intervals": recipe.evaluate.intervals.dumped(),
+            "arms": list(own_arms),
+        },
+        needs=(f"examples-{name}", *(stage for stages in trained.values() for stage in stages)),
+        run=run,
+    )
+
+
+def _shown(examples: Any) -> list[str]:
+    if examples.pairs is None:
+        return list(examples.texts)
+    return [f"{text} ⟷ {pair}" for text, pair in zip(examples.texts, examples.pairs, strict=True)]

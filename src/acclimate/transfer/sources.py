@@ -1,0 +1,107 @@
+"""Where a task's records come from: its files or its reader, and whether the columns it names are there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from acclimate.corpus.document import Reader, Record, find_column
+from acclimate.corpus.file_list import find_files
+from acclimate.corpus.files import Files
+from acclimate.corpus.near_duplicates import checked_threshold
+from acclimate.errors import UserError
+from acclimate.recipe.settings import nearest
+
+if TYPE_CHECKING:
+    from acclimate.transfer.classification import Classification
+
+_LOOK_AT = 100  # records that a check reads at most while it looks for a good one
+
+
+def open_readers(task: Classification) -> dict[str, Reader]:
+    """The built readers by what they read: `train`, `validation`, `test`, or `data`. Raises UserError."""
+    if task.data is not None:
+        return {"data": task.data.build()}
+    named = {"train": task.train, "validation": task.validation, "test": task.test}
+    return {name: _files(task, path).build() for name, path in named.items() if path is not None}
+
+
+def _files(task: Classification, path: str) -> Files:
+    settings: dict[str, Any] = {
+        "path": path,
+        "text": task.text,
+        "header": task.header,
+        "encoding": task.encoding,
+    }
+    settings["format"] = task.format
+    if task.format == "auto":
+        formats = {file.format for file in find_files(path)}
+        if "text" in formats:
+            settings["format"] = "tsv"  # plain text has no columns, so a labelled .txt must mean tabs
+        if "jsonl" in formats:
+            _named_columns(task, path)
+    elif task.format == "jsonl":
+        _named_columns(task, path)
+    try:
+        return Files.model_validate(settings)
+    except ValidationError as error:
+        raise UserError(f"{path}: " + "; ".join(one["msg"] for one in error.errors())) from None
+
+
+def _named_columns(task: Classification, path: str) -> None:
+    for role in ("text", "pair", "label"):
+        if isinstance(column := getattr(task, role), int):
+            raise UserError(f"{path}: columns of JSON lines have names, found the number {column} ({role})")
+
+
+def column_key(record: Record, column: str | int, role: str) -> str:
+    """The record's name for a column. Raises UserError that names the columns there are."""
+    key = find_column(record.fields, column)
+    if key is None:
+        raise UserError(f"{record.place}: {_absent(record.fields, column, role)}")
+    return key
+
+
+def _absent(fields: Mapping[str, str], column: str | int, role: str) -> str:
+    if isinstance(column, int):
+        return f"there is no column {column} ({role}); the columns are 0 to {len(fields) - 1}"
+    hint = nearest(column, fields)
+    others = "" if hint.startswith("choose") else f" The columns are: {', '.join(fields)}"
+    return f"there is no column {column!r} ({role}); {hint}{others}"
+
+
+def check_sources(task: Classification) -> list[tuple[tuple[str, ...], str]]:
+    """(place below the task, what is wrong) for everything that the first records of each source show."""
+    found: list[tuple[tuple[str, ...], str]] = []
+    if task.near is not None:
+        try:
+            checked_threshold(task.near)
+        except UserError as error:
+            found.append((("near",), str(error)))
+    for name in ("data", "train", "validation", "test"):
+        source = getattr(task, name)
+        if source is not None:
+            try:
+                found.extend(
+                    _check_one(task, name, source.build() if name == "data" else _files(task, source).build())
+                )
+            except UserError as error:
+                found.append(((name,), str(error)))
+    return found
+
+
+def _check_one(task: Classification, name: str, reader: Reader) -> list[tuple[tuple[str, ...], str]]:
+    records = [one for one in islice(reader.records(), _LOOK_AT) if isinstance(one, Record)]
+    if not records:
+        problems = reader.check() or [f"{reader.name}: none of the first records can be read"]
+        return [((name,), each) for each in problems]
+    found: list[tuple[tuple[str, ...], str]] = []
+    for role in ("text", "pair", "label"):
+        column = getattr(task, role)
+        # JSON lines may leave a key out here and there; one that none of the first records has is wrong.
+        if column is not None and all(find_column(one.fields, column) is None for one in records):
+            found.append(((role,), f"{records[0].place}: {_absent(records[0].fields, column, role)}"))
+    return found

@@ -1,0 +1,52 @@
+"""The closing table holds every figure whole, however narrow the terminal."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+
+from acclimate.cli.summary import estimate, signed, summary, title
+
+
+@pytest.mark.parametrize("columns", ["20", "80", "200"])
+def test_every_figure_verdict_and_next_step(
+    metrics: dict[str, Any], monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    stream = io.StringIO()
+    summary({**metrics, "report": "runs/small/1/report.html", "run": "runs/my small/1"}, stream)
+    shown = stream.getvalue()
+    for figure in ("3.500", "[3.400, 3.600]", "2.250", "[2.200, 2.300]", "-1.250", "0.700", "[0.650, 0.750]", "0.800",
+                   "[0.750, 0.850]", "+0.100", "[+0.050, +0.150]", "(3 seeds)", "topic: macro-F1"):  # fmt: skip
+        assert figure in shown, figure
+    assert "topic: Domain pretraining raised macro-F1 by 0.100.\n" in shown
+    assert "Report: runs/small/1/report.html\n" in shown
+    assert "Serve:  acclimate serve 'runs/my small/1'\n" in shown
+
+
+def test_without_pretraining_or_baseline_there_is_what_there_is(metrics: dict[str, Any]) -> None:
+    del metrics["pretrain"]
+    metrics["tasks"]["topic"].update(verdict=None, baseline_test=None)
+    stream = io.StringIO()
+    summary(metrics, stream)
+    shown = stream.getvalue()
+    assert "topic: macro-F1" in shown and "topic: AUC" in shown and "0.900" in shown
+    assert "bits per byte" not in shown
+    stream = io.StringIO()
+    summary({"name": "x", "tasks": {}}, stream)
+    assert stream.getvalue() == ""
+
+
+def test_numbers_and_names() -> None:
+    assert [signed(value) for value in (0.1234, -0.5, 0.0, 123.45, -12345.6)] == [
+        "+0.123",
+        "-0.500",
+        "0.000",
+        "+123.5",
+        "-12,346",
+    ]
+    assert estimate({"value": 0.5}) == "0.500"
+    assert estimate({"value": 0.5, "low": 0.4, "high": 0.6}) == "0.500 [0.400, 0.600]"
+    assert [title(name) for name in ("macro_f1", "auc", "accuracy")] == ["macro-F1", "AUC", "accuracy"]

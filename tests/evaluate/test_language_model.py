@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from acclimate.errors import UserError
+from acclimate.evaluate.language_model import language_model_figures
+from acclimate.evaluate.resampling import Resampling
+
+
+def test_figures_worked_out_by_hand():
+    # 6 nats over 4 targets: 1.5 nats each. 100 tokens in 300 bytes: 150 nats, 216.4 bits, 0.7213 a byte.
+    found = language_model_figures(
+        np.array([1.0, 5.0]), np.array([2, 2]), tokens=100, num_bytes=300, resampling=Resampling()
+    )
+    assert found["loss"]["value"] == pytest.approx(1.5)
+    assert found["perplexity"]["value"] == pytest.approx(4.4816890703)
+    assert found["bits_per_byte"]["value"] == pytest.approx(0.7213475204)
+    # Two sequences: a resample draws one of them twice or both, so the ends are the two means.
+    assert (found["loss"]["low"], found["loss"]["high"]) == (0.5, 2.5)
+
+
+def test_all_three_intervals_are_the_losss_carried_through():
+    rng = np.random.default_rng(0)
+    found = language_model_figures(
+        rng.gamma(9, size=200), rng.integers(1, 5, 200), tokens=900, num_bytes=4000, resampling=Resampling()
+    )
+    for end in ("value", "low", "high"):
+        loss = found["loss"][end]
+        assert found["perplexity"][end] == pytest.approx(math.exp(loss))
+        assert found["bits_per_byte"][end] == pytest.approx(loss * 900 / (math.log(2) * 4000))
+    assert found["loss"]["low"] < found["loss"]["value"] < found["loss"]["high"]
+
+
+def test_documents_are_drawn_whole_when_they_are_known():
+    sums = np.repeat([1.0, 2.0, 3.0, 4.0], 25)
+    alone, grouped = (
+        language_model_figures(
+            sums, np.ones(100), tokens=1, num_bytes=1, resampling=Resampling(), groups=groups
+        )
+        for groups in (None, np.repeat(np.arange(4), 25))
+    )
+    assert grouped["loss"]["high"] - grouped["loss"]["low"] > 2 * (
+        alone["loss"]["high"] - alone["loss"]["low"]
+    )
+
+
+def test_a_hopeless_model_still_has_figures_that_json_can_say():
+    found = language_model_figures(
+        np.array([1e6]), np.array([1]), tokens=1, num_bytes=1, resampling=Resampling()
+    )
+    json.dumps(found, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("counts", "tokens", "num_bytes"), [([], 1, 1), ([0], 1, 1), ([1], 0, 1), ([1], 1, 0)]
+)
+def test_nothing_to_measure_on_is_said(counts, tokens, num_bytes):
+    with pytest.raises(UserError, match="no held-out text"):
+        language_model_figures(
+            np.ones(len(counts)),
+            np.array(counts),
+            tokens=tokens,
+            num_bytes=num_bytes,
+            resampling=Resampling(),
+        )

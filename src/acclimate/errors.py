@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class UserError(Exception):
-    """Something the user can mend: a file, a value, a full disk. Shown as one message without traceback, exit code 1."""
+    """Something the user can mend: a file, a value, a full disk. One message without traceback, exit code 1."""
 
 
 class MissingExtra(UserError):

@@ -40,7 +40,12 @@ def tokenizer() -> PreTrainedTokenizerFast:
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
         special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
     )
-    return PreTrainedTokenizerFast(tokenizer_object=backend, mask_token="[MASK]", **SPECIALS)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        mask_token="[MASK]",
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+        **SPECIALS,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -117,7 +117,12 @@ def test_other_special_tokens() -> None:
     gpt = plain(bos_token="<s>", eos_token="</s>")
     pair = ExampleStore.from_texts(["a b"], ["b a"], gpt, 9)
     assert rows(pair, [0]) == [[0, 3, 4, 1, 4, 3, 1]]
-    assert pair.fetch(np.array([0]), EPOCHS[:1]).segments.tolist() == [0, 0, 0, 0, 1, 1, 1]
+    # A plain call gives no token types, so none may be trained with.
+    assert "token_type_ids" not in gpt("a b", "b a")
+    assert pair.fetch(np.array([0]), EPOCHS[:1]).segments.tolist() == [0] * 7
+    gpt.model_input_names = ["input_ids", "token_type_ids"]
+    told = ExampleStore.from_texts(["a b"], ["b a"], gpt, 9)
+    assert told.fetch(np.array([0]), EPOCHS[:1]).segments.tolist() == [0, 0, 0, 0, 1, 1, 1]
     with pytest.raises(UserError, match="neither cls_token and sep_token nor bos_token"):
         ExampleStore.from_texts(["a b"], None, plain(), 9)
 

@@ -90,3 +90,12 @@ def test_whatever_the_csv_module_wrote_comes_back(
     found = records(path, buffer.getvalue(), header=False, encoding="utf-8")
     expected = [{"0": one, "1": other} for one, other in rows]
     assert [one.fields for one in found if isinstance(one, Record)] == expected
+
+
+def test_without_a_header_the_usual_width_counts_and_not_the_first_row(tmp_path: Path) -> None:
+    path = tmp_path / "roles.tsv"
+    path.write_text("###1\nbackground\ta b\nmethod\tc d\n\n###2\nresult\te f\n", encoding="utf-8")
+    records = list(Files(path=str(path), header=False).build().records())
+    kept = [one.fields for one in records if isinstance(one, Record)]
+    assert kept == [{"0": "background", "1": "a b"}, {"0": "method", "1": "c d"}, {"0": "result", "1": "e f"}]
+    assert [one.reason for one in records if isinstance(one, Dropped)] == ["ragged", "empty", "ragged"]

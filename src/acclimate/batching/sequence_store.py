@@ -141,7 +141,11 @@ class ExampleStore:
         cut = np.zeros(len(texts), dtype=bool)
         for (_, full), short in zip(columns, kept, strict=True):
             cut |= short < full
-        return cls(*_assembled(parts, columns, kept), num_truncated=int(cut.sum()))
+        tokens, segments, lengths = _assembled(parts, columns, kept)
+        if "token_type_ids" not in tokenizer.model_input_names:
+            # A plain call of such a tokenizer gives none, so its users will never tell the model of segments.
+            segments[:] = 0
+        return cls(tokens, segments, lengths, num_truncated=int(cut.sum()))
 
     def fetch(self, ids: NDArray[np.int64], epochs: NDArray[np.int64]) -> Sequences:
         """The examples [B] in one row."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,18 +14,19 @@ def serve(
     ],
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
     host: Annotated[str, typer.Option(help="Another interface than loopback needs a key.")] = "127.0.0.1",
-    key: Annotated[
-        str | None,
-        typer.Option(help="Key that requests must bear; better given as ACCLIMATE_KEY.", show_default=False),
+    key_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with the key that requests must bear; or set ACCLIMATE_KEY.", show_default=False
+        ),
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; the best there is unless given.")] = None,
     output: Annotated[str, typer.Option("--output", "-o", help="Folder of the runs.")] = "runs",
 ) -> None:
     """Serve a run's models: predict, fill masks, embed, with a page at `/` to try them."""
-    from pathlib import Path
-
     from acclimate.cli.boundary import say
     from acclimate.serve.app import serve as serve_folder
+    from acclimate.serve.security import read_key
 
     place = Path(folder)
     if not place.is_dir():
@@ -36,7 +37,7 @@ def serve(
         place,
         host=host,
         port=port,
-        key=key or os.environ.get("ACCLIMATE_KEY") or None,
+        key=read_key(None if key_file is None else str(key_file)),
         device=device,
         tell=say,
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from acclimate.artifacts.durable import scratch_file
 from acclimate.corpus.byte_blocks import COMPRESSED, BrokenStream, blocks
 from acclimate.corpus.document import Dropped, Record
 from acclimate.corpus.file_list import SourceFile
@@ -29,7 +29,7 @@ def by_parquet_row(
 
     try:
         stored = file.path.stat().st_size
-        with tempfile.TemporaryFile() if file.path.suffix in COMPRESSED else file.path.open("rb") as opened:
+        with scratch_file() if file.path.suffix in COMPRESSED else file.path.open("rb") as opened:
             if file.path.suffix in COMPRESSED:
                 for block in blocks(file.path, on_bytes):
                     opened.write(block)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterator
+from itertools import chain, islice
 
 from acclimate.corpus.document import Dropped, Record
 from acclimate.corpus.file_list import SourceFile
 from acclimate.corpus.lines import BadLine
 from acclimate.corpus.text_format import Lines
 from acclimate.errors import UserError
+
+_LOOKED_AT = 100
 
 Row = tuple[int, list[str]]
 """(number of its first line, cells)."""
@@ -20,7 +24,8 @@ def by_row(
 ) -> Iterator[Record | Dropped]:
     """A record a row. `quoted`: cells may stand in double quotes and then hold delimiters and line breaks.
 
-    Rows with another number of cells than the header (or the first row) are dropped by reason `ragged`.
+    Rows with another number of cells than the header, or without one the usual number in the first hundred rows, are
+    dropped by reason `ragged`.
     Raises UserError when the header itself cannot be read.
     """
     rows = (
@@ -30,6 +35,10 @@ def by_row(
     )
     names: list[str] | None = None
     path, source = file.path, file.name
+    if not header:
+        first = list(islice(rows, _LOOKED_AT))
+        names = [str(index) for index in range(_usual_width(first))]
+        rows = chain(first, rows)
     for row in rows:
         if isinstance(row, Dropped):
             if header and names is None and row.reason != "empty":
@@ -38,14 +47,19 @@ def by_row(
             continue
         number, cells = row
         if names is None:
-            names = _names(cells) if header else [str(index) for index in range(len(cells))]
-            if header:
-                continue
+            names = _names(cells)
+            continue
         if len(cells) != len(names):
             detail = f"{len(cells)} columns, expected {len(names)}"
             yield Dropped("ragged", f"{path}:{number}", detail)
         else:
             yield Record(source, f"{path}:{number}", dict(zip(names, cells, strict=True)))
+
+
+def _usual_width(rows: list[Row | Dropped]) -> int:
+    """The most frequent number of cells; of equally frequent ones the larger."""
+    widths = Counter(len(row[1]) for row in rows if not isinstance(row, Dropped))
+    return max(widths, key=lambda width: (widths[width], width), default=0)
 
 
 def _names(cells: list[str]) -> list[str]:

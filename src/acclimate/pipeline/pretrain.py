@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from acclimate.errors import UserError
 from acclimate.pipeline.stage import Stage, Work
 from acclimate.recipe.sections import Pretrain, Recipe
 
@@ -56,6 +57,13 @@ def model_identity(recipe: Recipe, digests: Callable[[Path], str]) -> dict[str, 
     }
 
 
+def require_positions(model: PreTrainedModel, setting: str, length: int) -> None:
+    """Raises UserError when sequences of this length do not fit the model; only a checkpoint can surprise us here."""
+    positions = model.config.max_position_embeddings
+    if length > positions:
+        raise UserError(f"{setting} is {length}, the model takes sequences of {positions} tokens at most")
+
+
 class _Run:
     """One run of the stage: the objects that its steps share."""
 
@@ -70,13 +78,7 @@ class _Run:
         vocabulary = Vocabulary(len(self.tokenizer), int(self.tokenizer.pad_token_id))
         model = recipe.model.build(vocabulary=vocabulary, seed=recipe.seed, kind="mlm")
         self.model: PreTrainedModel = model.to(self.machine.device)
-        positions = self.model.config.max_position_embeddings
-        if settings.sequence_length > positions:
-            from acclimate.errors import UserError
-
-            raise UserError(
-                f"pretrain.sequence_length is {settings.sequence_length}, the model takes {positions} tokens at most"
-            )
+        require_positions(self.model, "pretrain.sequence_length", settings.sequence_length)
         self.interval = recipe.evaluate.intervals.build()
 
     def store(self, split: str) -> WindowStore:
@@ -121,8 +123,6 @@ class _Run:
         from acclimate.artifacts.durable import new_folder, write_json
 
         if not len(self.store("train").lengths):
-            from acclimate.errors import UserError
-
             raise UserError("the training part of the corpus holds no text to train on")
         before = self.figures(self.measured("validation"), "validation")
         state, seconds = self.train()
@@ -132,6 +132,9 @@ class _Run:
             test = self.figures(self.measured("test", all_of_it=True), "test")
         folder = new_folder(self.work.folder / MODEL)
         self.model.save_pretrained(folder)
+        if not self.recipe.model.checkpoint:  # type: ignore[attr-defined]
+            # Positions beyond the trained length were never seen: users' calls shall be cut there.
+            self.tokenizer.model_max_length = self.settings.sequence_length
         self.tokenizer.save_pretrained(folder)
         write_json(
             self.work.folder / FIGURES,

@@ -17,7 +17,7 @@ from acclimate.pipeline.run_folder import RunFolder
 from acclimate.pipeline.runner import Listener, Runner
 from acclimate.recipe.loading import LoadedRecipe
 from acclimate.recipe.resolving import dump_yaml, resolved
-from acclimate.report.build import write_report
+from acclimate.report.build import PAGE, write_report
 
 
 class StoppedBySignal(Exception):
@@ -55,11 +55,13 @@ def run_recipe(loaded: LoadedRecipe, *, output: Path, listener: Listener) -> dic
             **run_metrics(recipe, artifacts),
             "stages": runner.costs,
             "run": str(folder.path),
+            "report": str(folder.path / PAGE),
             "recipe_digest": folder.digest,
         }
         deliver_models(recipe, artifacts, folder, dump_yaml(written))
+        write_report(folder.path, metrics)
+        # Last of all: a folder with metrics is a finished run.
         folder.write_metrics(metrics)
-        metrics["report"] = str(write_report(folder.path))
         return metrics
 
 

@@ -118,7 +118,7 @@ class Runner:
                             stage.name, done, total, unit, **figures
                         ),
                         emit=lambda kind, **fields: self._log.emit(stage.name, kind, **fields),
-                        forget_steps=lambda step: self._log.forget(stage.name, "step", step),
+                        forget_after=lambda step: self._forget(stage.name, step),
                         stop=self._stop,
                     )
                 )
@@ -136,6 +136,10 @@ class Runner:
         self._log.emit(stage.name, "stage_end", seconds=seconds, peak_memory_bytes=memory.peak)
         self._listener.stage_ended(stage.name, seconds)
         return artifact
+
+    def _forget(self, stage: str, step: int) -> None:
+        for kind in ("step", "validation", "checkpoint"):
+            self._log.forget(stage, kind, step)
 
     def _skipped(self, stage: Stage) -> None:
         self.costs[stage.name] = {"seconds": 0.0, "peak_memory_bytes": 0, "skipped": True}

@@ -37,8 +37,8 @@ class Work:
     hardware: Hardware
     tell: TellFigures
     emit: Emit
-    forget_steps: Callable[[int], object]
-    """Drop this stage's step events after the given step from the run's log: they will happen again."""
+    forget_after: Callable[[int], object]
+    """Drop what the run's log tells of this stage after the given step: it will happen again."""
     stop: StopRequest
     """Whether the run was asked to stop; long trainings look at it."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from acclimate.pipeline.pretrain import MODEL, model_identity
+from acclimate.pipeline.pretrain import MODEL, model_identity, require_positions
 from acclimate.pipeline.stage import Stage, Work
 from acclimate.pipeline.tokens import read_json
 from acclimate.recipe.sections import Recipe
@@ -100,6 +100,7 @@ def _finetuning(recipe: Recipe, name: str, arm: Arm, seed: int) -> Callable[[Wor
         labels = Labels(tuple(read_json(examples / "labels.json")), task.multi_label)
         tokenizer = load_tokenizer(work.inputs["tokenizer"].folder)
         model = _start(recipe, arm, work, tokenizer, labels, seed)
+        require_positions(model, f"tasks.{name}.sequence_length", task.sequence_length)
 
         with TrainingLog(work, task.length) as log:
             tuned = finetune(
@@ -134,6 +135,7 @@ def _finetuning(recipe: Recipe, name: str, arm: Arm, seed: int) -> Callable[[Wor
         if arm == arms(recipe, name)[0]:  # only models of this arm may be delivered
             folder = new_folder(work.folder / MODEL)
             model.save_pretrained(folder)
+            tokenizer.model_max_length = task.sequence_length  # what it was tuned and judged at
             tokenizer.save_pretrained(folder)
 
     return run

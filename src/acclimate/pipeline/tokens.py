@@ -56,7 +56,7 @@ def tokenizer_part(recipe: Recipe) -> Any:
     if recipe.tokenizer is not None:
         return recipe.tokenizer
     start = getattr(recipe.model, "starts_from", None)
-    return Load(source=start) if start else Train()
+    return Load(source=start) if start else Train(least=0)
 
 
 def tokenizer_stage(recipe: Recipe, digests: Digests) -> Stage:
@@ -67,7 +67,7 @@ def tokenizer_stage(recipe: Recipe, digests: Digests) -> Stage:
         from acclimate.corpus.storage import read_texts
 
         part.build(
-            texts=read_texts(work.inputs["corpus"].folder, "train"),
+            texts=read_texts(work.inputs["corpus"].folder, "train") if part.reads_corpus else None,
             folder=work.folder,
             tell=work.tell,
             model_max_length=_positions(recipe),
@@ -78,8 +78,8 @@ def tokenizer_stage(recipe: Recipe, digests: Digests) -> Stage:
         kind="tokenizer",
         version=1,
         settings={"tokenizer": part.dumped(), "positions": _positions(recipe)},
-        outside=part.fingerprint(digests) if hasattr(part, "fingerprint") else {},
-        needs=("corpus",),
+        outside={} if part.reads_corpus else part.fingerprint(digests),
+        needs=("corpus",) if part.reads_corpus else (),
         packages=("tokenizers", "transformers"),
         run=run,
     )

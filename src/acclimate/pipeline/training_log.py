@@ -32,7 +32,7 @@ class TrainingLog:
         self._validations = LineLog(work.workspace / VALIDATIONS)
         for log in (self._steps, self._validations):
             log.keep(lambda line: line["step"] <= done)
-        work.forget_steps(done)
+        work.forget_after(done)
         self._smooth_loss: float | None = None
         self._rate: float | None = None
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,14 +29,16 @@ _KEY = re.compile(r"^(\s*(?:- )*)([^\s:#'\"\[{][^:#]*)(:)(\s.*)?$")
 _TIMESTAMP = re.compile(r"^(\d{4})-?(\d\d)-?(\d\d)[T_-]?(\d\d)-?:?(\d\d)")
 
 
-def write_report(run_folder: Path) -> Path:
+def write_report(run_folder: Path, metrics: Mapping[str, Any] | None = None) -> Path:
     """Write `report.html` into a run folder from what the folder holds, and return its path.
 
-    Parts that the run did not make are left out. Raises UserError when the folder is no run folder or a file is broken.
+    `metrics` stand in for the folder's metrics.json, which a run writes last. Parts that the run did not make are left
+    out. Raises UserError when the folder is no run folder or a file is broken.
     """
     folder = Path(run_folder)
     page = folder / PAGE
-    write_text(page, render(read_run(folder)))
+    run = read_run(folder)
+    write_text(page, render(run if metrics is None else replace(run, metrics=dict(metrics))))
     return page
 
 

@@ -28,7 +28,8 @@ from acclimate.transfer.examples import Examples
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-EVALUATION_BATCH = Length(8192, "tokens")
+BATCH = Length(8192, "tokens")
+"""How much is evaluated at once."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def finetune(
     """
     stores = {
         name: ExampleStore.from_texts(part.texts, part.pairs, tokenizer, task.sequence_length)
-        for name, part in (("train", splits.train), ("validation", splits.validation), ("test", splits.test))
+        for name, part in vars(splits).items()
     }
     weights = task.weights(splits.train.labels, num_classes)
     train, validation = (
@@ -106,14 +107,8 @@ def finetune(
     )
 
     def validate() -> Measured:
-        return measure(
-            model,
-            validation,
-            stores["validation"],
-            batch=EVALUATION_BATCH,
-            precision=precision,
-            device=device,
-        )
+        store = stores["validation"]
+        return measure(model, validation, store, batch=BATCH, precision=precision, device=device)
 
     around = Surroundings(validate=validate, patience=task.patience, best=BestInMemory(), take_best=True)
     for record in fit(training, state, around):
@@ -140,7 +135,7 @@ def scores(
     model.eval()
     out = np.empty((len(store.lengths), num_classes), dtype=np.float32)
     nothing = np.zeros(0, dtype=np.int64)
-    for ids in sequential(store.lengths, EVALUATION_BATCH, by_length=True):
+    for ids in sequential(store.lengths, BATCH, by_length=True):
         batch = pack(store.fetch(ids, np.zeros_like(ids)), target_positions=nothing, targets=nothing)
         with compute_in(precision, device):
             out[ids] = class_logits(model, batch.to(device)).float().cpu().numpy()

@@ -30,6 +30,7 @@ def load_model(
 
     Raises UserError when there is no such folder, it holds no safetensors weights, or the tokenizer does not fit it.
     """
+    from safetensors import SafetensorError
     from transformers import AutoConfig
 
     path = Path(source)
@@ -62,7 +63,7 @@ def load_model(
                 trust_remote_code=False,
                 local_files_only=local,
             )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise UserError(f"{source}: the model cannot be loaded: {_first_line(error)}") from error
     return model
 

@@ -14,6 +14,7 @@ from pydantic.functional_validators import BeforeValidator
 
 from acclimate.recipe.settings import Component
 from acclimate.recipe.units import Length, Progress, parse_share, show_share
+from acclimate.recipe.wording import Called
 
 Factor = Callable[[Progress], float]
 
@@ -26,7 +27,7 @@ def _parse_warmup(value: Any) -> float | Length:
     return parse_share(value)
 
 
-Warmup = Annotated[Any, BeforeValidator(_parse_warmup)]
+Warmup = Annotated[Any, BeforeValidator(_parse_warmup), Called("share or length")]
 """A share of the training, `6%`, or a length, `100 steps`."""
 
 

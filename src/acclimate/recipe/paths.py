@@ -10,6 +10,8 @@ from typing import Annotated, Any
 from pydantic import ValidationInfo
 from pydantic.functional_validators import BeforeValidator
 
+from acclimate.recipe.wording import Called
+
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
@@ -39,7 +41,7 @@ def _resolve(value: Any, info: ValidationInfo) -> Any:
     return os.path.normpath(path if base is None else Path(base) / path)
 
 
-DataPath = Annotated[str, BeforeValidator(_resolve)]
+DataPath = Annotated[str, BeforeValidator(_resolve), Called("path")]
 """A file, folder or glob; relative ones start at the recipe's folder (validation context `base`)."""
 
 
@@ -59,5 +61,5 @@ def _find(value: Any, info: ValidationInfo) -> Any:
     return text
 
 
-ModelSource = Annotated[str, BeforeValidator(_find)]
+ModelSource = Annotated[str, BeforeValidator(_find), Called("folder or hub id")]
 """A local folder (relative to the recipe's folder), or a hub id `owner/name` when there is no such folder."""

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from acclimate.recipe.settings import Component, Part, Settings
-from acclimate.recipe.units import Length, Share
+from acclimate.recipe.units import Batch, Length, Share
+from acclimate.recipe.wording import Called
 
 Reader = Annotated[Component, Part("reader", default="files")]
 Cleaner = Annotated[Component, Part("cleaner")]
@@ -73,10 +74,6 @@ class Corpus(Settings):
         return [value] if isinstance(value, (dict, str)) else value
 
 
-def _batch(value: Any) -> Length:
-    return Length.parse(value, ("tokens", "sequences"))
-
-
 def _some(length: Length) -> Length:
     if not length.amount:
         raise ValueError(f"expected more than nothing, found '{length}'")
@@ -102,13 +99,8 @@ class Validate(Settings):
     """Distance between validations; one is always made at the end."""
     patience: int | None = Field(default=None, ge=1)
     """Stop after this many validations without a better loss, and take the best weights; off unless given."""
-    most: Length = Length.parse("200k tokens")
+    most: Batch = Length.parse("200k tokens")
     """How much of the validation text is used each time, always the same part."""
-
-    @field_validator("most", mode="before")
-    @classmethod
-    def _most_unit(cls, value: Any) -> Length:
-        return _batch(value)
 
 
 class Pretrain(Settings):
@@ -118,7 +110,7 @@ class Pretrain(Settings):
     """What is hidden from the model, and the loss."""
     length: Length = Length.parse("3 epochs")
     """How long to train."""
-    batch: Length = Length.parse("16k tokens")
+    batch: Batch = Length.parse("16k tokens")
     """What one optimizer step sees, in tokens or sequences."""
     sequence_length: int = Field(default=128, ge=8)
     """Longest sequence in tokens, special ones included; longer documents are cut into several."""
@@ -132,11 +124,6 @@ class Pretrain(Settings):
     """When the whole state is written."""
     validate_: Validate = Field(default=Validate(), alias="validate")
     """When held-out text is looked at."""
-
-    @field_validator("batch", mode="before")
-    @classmethod
-    def _batch_unit(cls, value: Any) -> Length:
-        return _batch(value)
 
 
 class Evaluate(Settings):
@@ -155,13 +142,8 @@ class Hardware(Settings):
     """Where to compute; auto takes an accelerator when there is one."""
     threads: int | None = Field(default=None, ge=1)
     """Processor threads; all cores unless given. Another number may change the last bits."""
-    micro_batch: Length | None = None
+    micro_batch: Batch | None = None
     """Most tokens or sequences in memory at once; a batch is accumulated from such pieces, exactly."""
-
-    @field_validator("micro_batch", mode="before")
-    @classmethod
-    def _micro_batch_unit(cls, value: Any) -> Any:
-        return None if value is None else _batch(value)
 
 
 def _folder_name(name: str) -> str:
@@ -170,7 +152,7 @@ def _folder_name(name: str) -> str:
     return name
 
 
-FolderName = Annotated[str, AfterValidator(_folder_name)]
+FolderName = Annotated[str, AfterValidator(_folder_name), Called("name")]
 
 
 class Recipe(Settings):

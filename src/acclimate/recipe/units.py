@@ -13,7 +13,7 @@ from pydantic.functional_validators import BeforeValidator
 from pydantic.json_schema import JsonSchemaValue, WithJsonSchema
 from pydantic_core import core_schema
 
-from acclimate.recipe.wording import found, nearest
+from acclimate.recipe.wording import Called, found, nearest
 
 _SCALE = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}
 _NUMBER = r"(\d+(?:[_,]\d{3})*(?:\.\d+)?(?:e[+-]?\d{1,2})?)"
@@ -84,12 +84,13 @@ _SHARE_SCHEMA = {
     ]
 }
 
-Count = Annotated[int, BeforeValidator(parse_count), WithJsonSchema(_COUNT_SCHEMA)]
+Count = Annotated[int, BeforeValidator(parse_count), WithJsonSchema(_COUNT_SCHEMA), Called("count")]
 Share = Annotated[
     float,
     BeforeValidator(parse_share),
     PlainSerializer(show_share, return_type=str),
     WithJsonSchema(_SHARE_SCHEMA),
+    Called("share"),
 ]
 
 
@@ -168,8 +169,23 @@ class Length:
     def __get_pydantic_json_schema__(
         cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        units = "|".join(unit.removesuffix("s") for unit in UNITS)
-        return {
-            "type": "string",
-            "pattern": rf"^\s*\d[\d_,]*(\.\d+)?([eE][+-]?\d+)?\s*[kKmMgGbBtT]?\s+({units})s?\s*$",
-        }
+        return _length_schema(UNITS)
+
+
+def _length_schema(units: tuple[str, ...]) -> JsonSchemaValue:
+    names = "|".join(unit.removesuffix("s") for unit in units)
+    return {
+        "type": "string",
+        "pattern": rf"^\s*\d[\d_,]*(\.\d+)?([eE][+-]?\d+)?\s*[kKmMgGbBtT]?\s+({names})s?\s*$",
+    }
+
+
+BATCH_UNITS = ("tokens", "sequences")
+
+Batch = Annotated[
+    Length,
+    BeforeValidator(lambda value: Length.parse(value, BATCH_UNITS)),
+    WithJsonSchema(_length_schema(BATCH_UNITS)),
+    Called("batch"),
+]
+"""How much goes at once, in tokens or sequences."""

@@ -8,7 +8,16 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Called:
+    """Annotation: what people call a type whose Python type says too little. The reference shows it."""
+
+    words: str
+
 
 _KINDS = {
     "string_type": "text",

@@ -14,6 +14,7 @@ from acclimate.errors import UserError
 from acclimate.progress import Tell, silent
 from acclimate.recipe.paths import DataPath, expand_variables
 from acclimate.recipe.settings import Component, Settings
+from acclimate.recipe.wording import Called
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -50,7 +51,7 @@ class Load(Component):
     bare: ClassVar[str | None] = "source"
     reads_corpus: ClassVar[bool] = False
 
-    source: Annotated[str, BeforeValidator(_folder_or_id)]
+    source: Annotated[str, BeforeValidator(_folder_or_id), Called("folder or hub id")]
     """A folder with `tokenizer.json` (as `save_pretrained` writes it), or, where there is no such folder, an id on the
     Hugging Face hub such as `bert-base-chinese`."""
     revision: str | None = None

@@ -6,14 +6,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 from pydantic.functional_validators import BeforeValidator
 
 from acclimate.progress import Tell, silent
 from acclimate.recipe.paths import DataPath
 from acclimate.recipe.sections import Gradient, Optimizer, Reader, Schedule
 from acclimate.recipe.settings import Component, Part, Settings, problem
-from acclimate.recipe.units import Length, Share
+from acclimate.recipe.units import Batch, Length, Share
+from acclimate.recipe.wording import Called
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,7 +70,7 @@ def _column(value: Any) -> Any:
     return value
 
 
-Column = Annotated[str | int, BeforeValidator(_column)]
+Column = Annotated[str | int, BeforeValidator(_column), Called("column")]
 """A column by name or by number from 0."""
 
 
@@ -157,7 +158,7 @@ class Classification(Component):
     """Which weights are tuned."""
     length: Length = Length.parse("5 epochs")
     """How long to train at most."""
-    batch: Length = Length.parse("32 sequences")
+    batch: Batch = Length.parse("32 sequences")
     """What one optimizer step sees, in tokens or sequences."""
     sequence_length: int = Field(default=128, ge=8)
     """Longest example in tokens, special ones included; longer ones are cut and counted."""
@@ -198,11 +199,6 @@ class Classification(Component):
                 filled["hold_out"] = 0.1
             filled.setdefault("near", 0.8)
         return filled
-
-    @field_validator("batch", mode="before")
-    @classmethod
-    def _batch_unit(cls, value: Any) -> Length:
-        return Length.parse(value, ("tokens", "sequences"))
 
     @model_validator(mode="after")
     def _one_origin(self) -> Classification:

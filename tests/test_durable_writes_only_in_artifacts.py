@@ -79,6 +79,7 @@ ALLOWED = {
     ("engine/fit.py", "save"): "asks for a checkpoint",
     ("pipeline/run.py", "save"): "has the digests of inputs written by artifacts",
     ("pipeline/pretrain.py", "save_pretrained"): "fills the draft of a pretraining",
+    ("pipeline/pretrain.py", "save_file"): "fills the draft of a pretraining",
     ("pipeline/tasks.py", "save_pretrained"): "fills the draft of a task",
     ("pipeline/tasks.py", "save_file"): "fills the draft of a task",
     ("pipeline/memory.py", "write_text"): "a switch of the kernel in /proc, no state of ours",

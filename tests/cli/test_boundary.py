@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from acclimate.cli.boundary import guarded
-from acclimate.errors import MissingExtra, UserError
+from acclimate.errors import UserError
 from acclimate.pipeline.run import StoppedBySignal
 from acclimate.recipe.problems import Place, Problem, RecipeError
 
@@ -26,8 +26,6 @@ def raising(error: BaseException) -> Callable[[], None]:
     ("error", "code", "message"),
     [
         (UserError("the disk is full {x}"), 1, "acclimate: the disk is full {x}\n"),
-        (MissingExtra("ray", "r"), 1,
-         "acclimate: ray is not installed; it comes with: pip install 'acclimate[r]'\n"),
         (RecipeError("r.yaml", [Problem(Place(3, 4), ("a", 0), "no"), Problem(Place(1, 2), (), "un")]), 2,
          "r.yaml:1:2: un\nr.yaml:3:4: a.0: no\n"),
         (KeyboardInterrupt(), 130, "stopped\n"),

@@ -79,6 +79,7 @@ def test_list_and_schema(acclimate: Any) -> None:
     ended = acclimate("list", "optimiser")
     assert (ended.code, ended.err) == (1, "acclimate: unknown role 'optimiser'; did you mean 'optimizer'?\n")
     assert json.loads(acclimate("schema").out)["title"] == "Acclimate recipe"
+    assert acclimate("schema", "--reference").out.startswith("# Reference\n")
 
 
 def test_show_a_recipe_in_full(acclimate: Any, small: Path) -> None:

@@ -12,6 +12,7 @@ from acclimate.engine.fit import CheckpointRecord, Surroundings, ValidationRecor
 from acclimate.engine.interrupt import Interrupted
 from acclimate.engine.loop import NonFiniteLoss, StepRecord
 from acclimate.engine.measure import measure
+from acclimate.errors import UserError
 from acclimate.recipe.units import Length
 
 
@@ -124,3 +125,27 @@ def test_a_broken_number_names_the_last_good_checkpoint(make, tmp_path) -> None:
             if isinstance(record, StepRecord) and record.step == 6:
                 with torch.no_grad():
                     next(state.model.parameters()).fill_(float("nan"))
+
+
+def test_a_request_in_the_last_step_is_obeyed_too(make, tmp_path) -> None:
+    training, state = make("6 steps")
+    place = around(training, state, tmp_path, stop=lambda: state.progress.steps >= 6)
+    with pytest.raises(Interrupted):
+        list(fit(training, state, place))
+    training, again = make("6 steps")
+    place = around(training, again, tmp_path)
+    place.checkpoints.resume(again)
+    assert again.progress.steps == 6 and list(fit(training, again, place)) == []
+
+
+def test_a_damaged_best_state_is_one_message(make, tmp_path) -> None:
+    training, state = make("6 steps")
+    place = around(training, state, tmp_path, best=Checkpoints(tmp_path), take_best=True)
+
+    def run() -> None:
+        for record in fit(training, state, place):
+            if isinstance(record, CheckpointRecord) and record.step == 6:
+                (tmp_path / "best" / "state.safetensors").write_bytes(b"torn")
+
+    with pytest.raises(UserError, match=r"the best weights cannot be read from .*best"):
+        run()

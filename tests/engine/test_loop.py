@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from acclimate.engine.loop import NonFiniteLoss, train
+from acclimate.errors import UserError
 from acclimate.objectives.classify import SequenceClassification
 
 
@@ -115,3 +116,16 @@ def test_lengths_in_other_units_end_where_they_should(make) -> None:
         assert reached(state.progress) >= amount
         assert training.length.done(state.progress) - amount <= max(16 / 60, records[-1].tokens)
         assert len(records) > 2
+
+
+def test_a_batch_without_targets_is_named(make) -> None:
+    training, state = make("3 steps")
+
+    class Silent(type(training.objective)):
+        def count(self, batch):
+            return 0.0
+
+    silent = Silent.__new__(Silent)
+    silent.__dict__.update(vars(training.objective))
+    with pytest.raises(UserError, match=r"step 1: nothing to learn from in document-\d+"):
+        list(train(replace(training, objective=silent), state))

@@ -42,3 +42,11 @@ def test_dropout_is_everywhere_it_is_promised() -> None:
     rates = {name: m.p for name, m in model.named_modules() if isinstance(m, torch.nn.Dropout)}
     assert {rate for name, rate in rates.items() if "attention.self" in name} == {0.5}
     assert {rate for name, rate in rates.items() if "attention.self" not in name} == {0.25}
+
+
+@pytest.mark.parametrize("idle", [{"positions": 16}, {"initialise": {"truncated_normal": 0.5}}])
+def test_settings_without_effect_beside_a_checkpoint_are_refused(tmp_path: Path, idle: dict) -> None:
+    with pytest.raises(ValidationError, match="would have no effect"):
+        Bert.model_validate({"checkpoint": str(tmp_path), **idle})
+    resolved = Bert.model_validate({"checkpoint": str(tmp_path)}).model_dump(mode="json")
+    assert Bert.model_validate(resolved).starts_from == str(tmp_path)

@@ -90,3 +90,35 @@ def test_a_hub_id_without_network_is_one_message(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(UserError, match=r"^nobody/no-such-model: "):
         load_model("nobody/no-such-model", "mlm")
+
+
+def renamed(folder: Path, change: dict[str, str]) -> None:
+    """The same weights under other names, as another program would have written them."""
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / "model.safetensors")
+    ((old, new),) = change.items()
+    save_file(
+        {name.replace(old, new): tensor for name, tensor in weights.items()},
+        folder / "model.safetensors",
+        metadata={"format": "pt"},
+    )
+
+
+def test_weights_under_other_names_are_refused_instead_of_drawn_at_random(folder: Path) -> None:
+    renamed(folder, {"bert.encoder": "module.encoder"})
+    for kind in ("mlm", "classification", "encoder"):
+        with pytest.raises(
+            UserError, match=r"32 weights of the model's body are not in it, such as .*encoder"
+        ):
+            load_model(folder, kind, labels=Labels(("a", "b")) if kind == "classification" else None)
+
+
+def test_a_language_models_head_that_is_missing_is_told(folder: Path) -> None:
+    load_model(folder, "classification", labels=Labels(("a", "b"))).save_pretrained(folder)
+    told: list[str] = []
+    load_model(folder, "mlm", warn=told.append)
+    assert len(told) == 1 and "a new one is drawn at random" in told[0]
+    told.clear()
+    load_model(folder, "classification", warn=told.append)
+    assert told == []

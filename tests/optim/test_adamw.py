@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
+import pytest
 import torch
+from pydantic import ValidationError
 
 from acclimate.models.bert import Bert, Vocabulary
 from acclimate.optim.adamw import AdamW
@@ -70,3 +72,11 @@ def test_converges_on_a_small_real_problem_and_repeats_bit_for_bit() -> None:
     (loss, first), (_, second) = run(), run()
     assert loss < 1e-3 and math.isfinite(loss)
     assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"betas": [1.5, 0.9]}, {"betas": [0.9, 1.0]}, {"lr": 0}, {"weight_decay": -1}]
+)
+def test_values_that_torch_would_refuse_are_refused_before(wrong: dict) -> None:
+    with pytest.raises(ValidationError):
+        AdamW.model_validate(wrong)

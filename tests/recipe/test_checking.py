@@ -29,24 +29,24 @@ def test_a_sound_recipe_has_no_problem(recipes: Any) -> None:
 
 def test_lengths_that_do_not_fit_together(recipes: Any) -> None:
     text = START + (
-        "pretrain:\n  sequence_length: 128\n  batch: 100 tokens\n  validate: {patience: 2}\n"
+        "pretrain:\n  sequence_length: 128\n  batch: 100 tokens\n"
         "tasks:\n  a: {classification: {sequence_length: 65, batch: 8 sequences}}\n"
         "hardware: {micro_batch: 90 tokens}\n"
     )
     loaded = recipes.load(text, "corpus.split.validation=0%")
     assert lines(loaded) == [
         "r.yaml:4:20: pretrain.sequence_length: 128 is longer than the model's 64 positions; at most 64 fit",
-        "r.yaml:8:41: tasks.a.classification.sequence_length: 65 is longer than the model's 64 positions; "
+        "r.yaml:7:41: tasks.a.classification.sequence_length: 65 is longer than the model's 64 positions; "
         "at most 64 fit",
         "r.yaml:5:10: pretrain.batch: '100 tokens' cannot hold one sequence of 128 tokens (sequence_length)",
-        "r.yaml:9:25: hardware.micro_batch: '90 tokens' cannot hold one sequence of 128 tokens (sequence_length)",
-        "r.yaml:6:24: pretrain.validate.patience: nothing is held out to validate on "
-        "(corpus.split.validation is 0%)",
+        "r.yaml:8:25: hardware.micro_batch: '90 tokens' cannot hold one sequence of 128 tokens (sequence_length)",
+        "--set corpus.split.validation: corpus.split.validation: pretraining is measured on held-out text; "
+        "expected more than 0%, for example 2%",
     ]
     with pytest.raises(RecipeError) as caught:
         require_sound(loaded)
     # In the order of the file.
-    assert [problem.place.line for problem in caught.value.problems] == [4, 5, 6, 8, 9]
+    assert [problem.place.line for problem in caught.value.problems] == [4, 5, 7, 8, 1]
 
 
 def test_a_component_checks_what_it_reads(recipes: Any) -> None:

@@ -61,14 +61,14 @@ def test_the_second_document_has_every_component_with_every_key() -> None:
 def test_defaults_read_back_as_themselves() -> None:
     """What the file shows for a key means the default of that key."""
     _, components = documents(render_defaults())
-    from acclimate.recipe.defaults import _adapter
+    from acclimate.recipe.defaults import adapter
 
     for role, names in components.items():
         for name, settings in names.items():
             cls = registry.get(role, name)
             for key, shown in settings.items():
                 field = cls.key_names()[key]
-                assert _adapter(cls, field).validate_python(shown) == default_of(cls, field), (
+                assert adapter(cls, field).validate_python(shown) == default_of(cls, field), (
                     role,
                     name,
                     key,

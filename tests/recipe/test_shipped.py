@@ -1,7 +1,8 @@
-"""The recipes that ship, and those of the documents, read back from their resolved form as they were."""
+"""The recipes that ship, and those of the documents, mean what they meant and read back from their resolved form."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from acclimate.recipe.filling import fill
 from acclimate.recipe.loading import load_recipe
 from acclimate.recipe.resolving import dump_yaml, resolved
 
-SHIPPED = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
+RECIPES = Path(__file__).parents[2] / "recipes"
+SHIPPED = sorted(RECIPES.rglob("*.yaml"))
+GOLDEN = Path(__file__).with_name("golden") / "resolved"
 CONTRACT = """\
 name: small
 seed: 3
@@ -77,3 +80,22 @@ def test_resolved_and_filled_forms_read_back_equal(tmp_path: Path, text: str) ->
     assert resolved(again.recipe) == full
     filled = load_recipe(written(tmp_path, fill(loaded), "filled.yaml"))
     assert filled.recipe == loaded.recipe
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=[path.stem for path in SHIPPED])
+def test_a_shipped_recipe_resolves_as_it_did(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A changed default shows here, in every recipe that it changes. The files need not be there."""
+    monkeypatch.setenv("DATA", "/data")
+    golden = (GOLDEN / path.relative_to(RECIPES)).with_suffix(".yaml")
+    written = dump_yaml(resolved(load_recipe(path).recipe))
+    if os.environ.get("REFRESH_GOLDEN") == "1":
+        golden.parent.mkdir(parents=True, exist_ok=True)
+        golden.write_text(written, encoding="utf-8")
+    assert golden.is_file(), "make it: REFRESH_GOLDEN=1 pytest tests/recipe"
+    assert golden.read_text(encoding="utf-8") == written, "make it anew: REFRESH_GOLDEN=1 pytest tests/recipe"
+    assert str(RECIPES) not in written, "a path of this machine; start it with ${DATA:-data}"
+
+
+def test_every_golden_recipe_still_ships() -> None:
+    shipped = {path.relative_to(RECIPES) for path in SHIPPED}
+    assert {path.relative_to(GOLDEN) for path in GOLDEN.rglob("*.yaml")} == shipped

@@ -225,7 +225,7 @@ class RunMaker:
                 "bits_per_byte": interval(value * 0.37, 0.015),
             }
         figures = {**moments, "tokens": 4_000_000, "seconds": 131.0, "parameters": 5_403_968}
-        write(folder / "figures.json", figures)
+        write(self.artifacts / "figures" / "figures.json", figures)
         config = {
             "model_type": "bert",
             "num_hidden_layers": 4,

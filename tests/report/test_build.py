@@ -161,7 +161,7 @@ def test_figures_that_are_missing_or_no_numbers_do_no_harm(
     evaluation["class_counts"] = {"train": {"numpy": 0}}
     evaluation["confusion"] = evaluation["per_class"] = evaluation["worst"] = None
     place.write_text(json.dumps(evaluation), encoding="utf-8")
-    (maker.artifacts / "pretrain" / "figures.json").write_text(
+    (maker.artifacts / "figures" / "figures.json").write_text(
         '{"before": {}, "after": {"loss": null}, "test": null}'
     )
     (maker.artifacts / "corpus" / "statistics.json").write_text('{"read": 3, "kept": 3}')

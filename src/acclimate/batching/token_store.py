@@ -45,7 +45,8 @@ def build_token_store(
     largest = max(tokenizer.get_vocab().values())
     dtype = "<u2" if largest < 2**16 else "<u4"
     encoder = Encoder(tokenizer, literal=True)
-    documents = empty = tokens = size = 0
+    documents = empty = tokens = size = unknown = 0
+    unknown_id = tokenizer.unk_token_id
     with (
         durable.appender(folder / "tokens.bin") as token_file,
         durable.appender(folder / "offsets.bin") as offset_file,
@@ -61,9 +62,17 @@ def build_token_store(
             documents += len(batch)
             empty += int(np.count_nonzero(lengths == 0))
             tokens += len(ids)
+            unknown += 0 if unknown_id is None else int(np.count_nonzero(ids == unknown_id))
             size += int(sizes.sum())
             tell(documents, None, "documents")
-    counts = {"dtype": dtype, "documents": documents, "empty": empty, "tokens": tokens, "bytes": size}
+    counts = {
+        "dtype": dtype,
+        "documents": documents,
+        "empty": empty,
+        "tokens": tokens,
+        "unknown": unknown,
+        "bytes": size,
+    }
     durable.write_json(folder / "counts.json", counts)
     return counts
 

@@ -16,9 +16,14 @@ if TYPE_CHECKING:
 def check(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
     overrides: Annotated[list[str] | None, SetOption] = None,
+    dry_batch: Annotated[
+        bool,
+        typer.Option("--dry-batch", help="Also train on a full batch of random tokens: time and memory."),
+    ] = False,
     json: Annotated[bool, JsonOption] = False,
 ) -> None:
     """Look for problems in a recipe and in the data it names; exit code 2 when there are any."""
+    from acclimate.cli.dry_batch import dry_batches, lines
     from acclimate.cli.output import put, put_json
     from acclimate.recipe.checking import require_sound
     from acclimate.recipe.loading import load_recipe
@@ -26,23 +31,29 @@ def check(
     loaded = load_recipe(recipe, overrides or [])
     require_sound(loaded)
     sizes = sizes_of(loaded)
+    measured = dry_batches(loaded) if dry_batch else None
     if json:
-        put_json({"ok": True, "recipe": str(loaded.path), "sizes": sizes})
+        told = {"ok": True, "recipe": str(loaded.path), "sizes": sizes}
+        put_json(told if measured is None else {**told, "dry_batch": measured})
         return
     put(f"OK: {recipe}")
     width = max(map(len, sizes))
     for name, value in sizes.items():
         put(f"  {name:<{width}}  {value}")
+    for line in lines(measured) if measured is not None else ():
+        put(line)
 
 
 def sizes_of(loaded: LoadedRecipe) -> dict[str, Any]:
     """What the recipe amounts to, in words, as far as it can be said without reading the text."""
+    from acclimate.recipe.units import show_share
+
     recipe = loaded.recipe
     sizes: dict[str, Any] = {}
     for number, source in enumerate(recipe.corpus.sources):
         sizes[f"source {number}"] = _source(source)
     split = recipe.corpus.split
-    sizes["held out"] = f"{split.validation:.4g} for validation, {split.test:.4g} for test"
+    sizes["held out"] = f"{show_share(split.validation)} for validation, {show_share(split.test)} for test"
     if recipe.tokenizer is not None:
         sizes["tokenizer"] = _named(recipe.tokenizer)
     sizes["model"] = _named(recipe.model)

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+class Device(StrEnum):
+    """Where to compute."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
 
 
 def serve(
@@ -20,7 +29,9 @@ def serve(
             help="File with the key that requests must bear; or set ACCLIMATE_KEY.", show_default=False
         ),
     ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda; the best there is unless given.")] = None,
+    device: Annotated[
+        Device, typer.Option(help="Where to compute; auto takes an accelerator when there is one.")
+    ] = Device.auto,
     output: Annotated[str, typer.Option("--output", "-o", help="Folder of the runs.")] = "runs",
 ) -> None:
     """Serve a run's models: predict, fill masks, embed, with a page at `/` to try them."""
@@ -38,6 +49,6 @@ def serve(
         host=host,
         port=port,
         key=read_key(None if key_file is None else str(key_file)),
-        device=device,
+        device=None if device is Device.auto else device.value,
         tell=say,
     )

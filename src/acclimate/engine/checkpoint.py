@@ -10,9 +10,11 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from acclimate.artifacts.durable import new_folder, remove, replace_folder, write_json
+from acclimate.artifacts.durable import new_folder, remove, replace_folder, settle, write_json
+from acclimate.artifacts.faults import explained
 from acclimate.artifacts.hashing import digest_file
 from acclimate.engine.state import TrainState
+from acclimate.errors import UserError
 
 _STEP = re.compile(r"^step-(\d{9})$")
 TENSORS, SCALARS = "state.safetensors", "state.json"
@@ -42,7 +44,13 @@ class Checkpoints:
 
     def restore_best(self, state: TrainState) -> None:
         """Take over the weights of the best state; progress stays as it is."""
-        tensors, _ = self._read(self.folder / "best")
+        best = self.folder / "best"
+        try:
+            tensors, _ = self._read(best)
+        except (OSError, ValueError, KeyError) as error:
+            raise UserError(
+                f"the best weights cannot be read from {best}: {error}; remove it to train again"
+            ) from error
         own = state.tensors()
         with torch.no_grad():
             for name, tensor in tensors.items():
@@ -71,12 +79,14 @@ class Checkpoints:
     def _write(self, path: Path, state: TrainState) -> None:
         def fill(folder: Path) -> None:
             tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in state.tensors().items()}
-            save_file(tensors, folder / TENSORS)
+            with explained(folder / TENSORS, need=sum(tensor.nbytes for tensor in tensors.values())):
+                save_file(tensors, folder / TENSORS)
             write_json(folder / SCALARS, {**state.scalars(), "sha256": digest_file(folder / TENSORS)})
 
         replace_folder(path, fill)
 
     def _read(self, path: Path) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
+        settle(path)
         scalars = json.loads((path / SCALARS).read_text(encoding="utf-8"))
         found = digest_file(path / TENSORS)
         if found != scalars["sha256"]:

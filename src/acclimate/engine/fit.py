@@ -97,7 +97,7 @@ def _steps(training: Training, state: TrainState, around: Surroundings) -> Itera
         due = over or stopping or _due(around.checkpoint_every, before, state.progress)
         if around.checkpoints is not None and due:
             yield CheckpointRecord(state.progress.steps, around.checkpoints.save(state))
-        if stopping and not over:
+        if stopping:  # in the last step too: who resumes finds nothing left to train
             raise Interrupted
         if over:
             return

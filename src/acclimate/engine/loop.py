@@ -73,6 +73,9 @@ def train(training: Training, state: TrainState) -> Iterator[StepRecord]:
         torch.manual_seed(_mixed(training.seed, state.progress.steps))
         batches = [training.objective.prepare(sequences) for sequences in micro_batches]
         total = sum(training.objective.count(batch) for batch in batches)
+        if not total:
+            named = [training.feed.describe(int(i)) for sequences in micro_batches for i in sequences.ids]
+            raise UserError(f"step {state.progress.steps + 1}: nothing to learn from in {_shown(named)}")
 
         loss = 0.0
         parts: dict[str, float] = {}
@@ -132,11 +135,16 @@ def _mixed(seed: int, step: int) -> int:
 
 
 def _not_finite(loss: float, norm: float, step: int, documents: list[str]) -> NonFiniteLoss:
-    unique = list(dict.fromkeys(documents))
-    shown = ", ".join(unique[:10]) + (f" and {len(unique) - 10} more" if len(unique) > 10 else "")
     what = (
         f"the loss is {loss}"
         if not math.isfinite(loss)
         else f"the loss is {loss:.4g}, its gradient's norm {norm}"
     )
-    return NonFiniteLoss(f"step {step}: {what}. The step was not taken. Documents of its batch: {shown}")
+    return NonFiniteLoss(
+        f"step {step}: {what}. The step was not taken. Documents of its batch: {_shown(documents)}"
+    )
+
+
+def _shown(documents: list[str]) -> str:
+    unique = list(dict.fromkeys(documents))
+    return ", ".join(unique[:10]) + (f" and {len(unique) - 10} more" if len(unique) > 10 else "")

@@ -73,9 +73,8 @@ class TrainState:
             prefix = f"optimizer/{name}/"
             values = {key.removeprefix(prefix): v for key, v in tensors.items() if key.startswith(prefix)}
             if values:
-                # The counter of steps stays where fused optimizers want it; moments live beside their weights.
                 self.optimizer.state[parameter] = {
-                    key: v.clone().to(parameter.device if v.ndim else v.device) for key, v in values.items()
+                    key: value.clone().to(parameter.device) for key, value in values.items()
                 }
         for transform, state in zip(self.gradients, scalars["gradients"], strict=True):
             transform.load_state_dict(state)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from acclimate.recipe.paths import ModelSource
-from acclimate.recipe.settings import Component, Part
+from acclimate.recipe.settings import Component, Part, problem
 from acclimate.recipe.units import Share
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ SIZES: dict[str, dict[str, int]] = {
 PRESET = {"vocab_size": 30522, "max_position_embeddings": 512, "type_vocab_size": 2, "layer_norm_eps": 1e-12}
 """What the published sizes share; a recipe's own tokenizer decides the vocabulary."""
 
+POSITIONS = 512
+_INITIALISER = Part("initialiser")
+
 Kind = Literal["mlm", "classification", "encoder"]
 
 
@@ -71,19 +75,28 @@ class Bert(Component):
     large 24/1024/16. Mini when nothing is given."""
     checkpoint: ModelSource | None = None
     """Start from these weights instead of random ones: a Transformers folder or a hub id."""
-    positions: int = Field(default=512, ge=16)
+    positions: int = Field(default=POSITIONS, ge=16)
     """Longest sequence that the model can take, in tokens; a checkpoint brings its own."""
     dropout: Share = 0.1
     """Share of hidden values zeroed in training, everywhere but in attention."""
     attention_dropout: Share = 0.1
     """Share of attention weights zeroed in training."""
-    initialise: Annotated[Component, Part("initialiser")] = Field(default="truncated_normal")  # type: ignore[assignment]
+    initialise: Annotated[Component, _INITIALISER] = Field(default="truncated_normal")  # type: ignore[assignment]
     """How random weights are drawn; a checkpoint's weights are kept."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> Bert:
         if self.size and self.checkpoint:
             raise ValueError("`size` and `checkpoint` exclude each other: the checkpoint has its own size")
+        if self.checkpoint:
+            for name, usual in (
+                ("positions", POSITIONS),
+                ("initialise", _INITIALISER.parse("truncated_normal")),
+            ):
+                if getattr(self, name) != usual:
+                    raise problem(
+                        f"{name}: the checkpoint brings its own, so this would have no effect", at=(name,)
+                    )
         return self
 
     @property
@@ -109,9 +122,18 @@ class Bert(Component):
         )
 
     def build(
-        self, *, vocabulary: Vocabulary, seed: int, kind: Kind = "mlm", labels: Labels | None = None
+        self,
+        *,
+        vocabulary: Vocabulary,
+        seed: int,
+        kind: Kind = "mlm",
+        labels: Labels | None = None,
+        warn: Callable[[str], object] = lambda text: None,
     ) -> PreTrainedModel:
-        """A model with packed attention, in fp32: random weights from the seed, or the checkpoint's."""
+        """A model with packed attention, in fp32: random weights from the seed, or the checkpoint's.
+
+        `warn` is told when a checkpoint lacks a head that had to be drawn.
+        """
         from acclimate.models.building import fresh_model
         from acclimate.models.loading import load_model
 
@@ -121,7 +143,13 @@ class Bert(Component):
                 "attention_probs_dropout_prob": self.attention_dropout,
             }
             return load_model(
-                self.starts_from, kind, vocabulary=vocabulary, labels=labels, seed=seed, changes=changes
+                self.starts_from,
+                kind,
+                vocabulary=vocabulary,
+                labels=labels,
+                seed=seed,
+                changes=changes,
+                warn=warn,
             )
         return fresh_model(
             self.config(vocabulary), kind, initialise=self.initialise, seed=seed, labels=labels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +26,12 @@ def load_model(
     labels: Labels | None = None,
     seed: int = 0,
     changes: dict[str, Any] | None = None,
+    warn: Callable[[str], object] = lambda text: None,
 ) -> PreTrainedModel:
     """The model of `kind` with the weights in `source`; what the weights lack (a new head) is drawn from the seed.
 
-    Raises UserError when there is no such folder, it holds no safetensors weights, or the tokenizer does not fit it.
+    Raises UserError when there is no such folder, it holds no safetensors weights, it lacks weights of the model's
+    body, or the tokenizer does not fit it. `warn` is told of a masked language model's head that had to be drawn.
     """
     from safetensors import SafetensorError
     from transformers import AutoConfig
@@ -54,7 +57,7 @@ def load_model(
         labels.write_into(config)
     try:
         with seeded(seed):
-            model = auto_class(kind).from_pretrained(
+            model, report = auto_class(kind).from_pretrained(
                 source,
                 config=config,
                 attn_implementation=register(),
@@ -62,10 +65,27 @@ def load_model(
                 use_safetensors=True,
                 trust_remote_code=False,
                 local_files_only=local,
+                output_loading_info=True,
             )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise UserError(f"{source}: the model cannot be loaded: {_first_line(error)}") from error
+    _require_body(str(source), kind, model, sorted(report["missing_keys"]), warn)
     return model
+
+
+def _require_body(
+    source: str, kind: Kind, model: PreTrainedModel, missing: list[str], warn: Callable[[str], object]
+) -> None:
+    """Only heads may be new. Transformers would draw the body at random too, without a word that is heard."""
+    body = [name for name in missing if name.startswith(f"{model.base_model_prefix}.") or kind == "encoder"]
+    body = [name for name in body if "pooler" not in name]
+    if body:
+        raise UserError(
+            f"{source}: {len(body)} weights of the model's body are not in it, such as {body[0]}; "
+            "it holds another model, or its weights bear other names"
+        )
+    if kind == "mlm" and missing:
+        warn(f"{source} has no masked language model's head ({missing[0]}, …): a new one is drawn at random")
 
 
 def _first_line(error: Exception) -> str:

@@ -64,7 +64,8 @@ class Mlm(Component):
             )
         return MaskedLanguageModel(
             mask_id=tokenizer.mask_token_id,
-            special_ids=sorted(set(tokenizer.all_special_ids)),
+            # [UNK] stands for text, and is asked for like other text: leaving it out would flatter bits per byte.
+            special_ids=sorted(set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}),
             vocabulary=sorted(set(tokenizer.get_vocab().values())),
             rate=self.rate,
             mask=self.mask,

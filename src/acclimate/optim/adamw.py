@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
@@ -11,6 +11,9 @@ from acclimate.recipe.settings import Component
 if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
+
+
+Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 class AdamW(Component):
@@ -25,8 +28,8 @@ class AdamW(Component):
 
     lr: float = Field(default=1e-3, gt=0)
     """Peak learning rate, which the schedule multiplies. 1e-3 suits small models from scratch, 2e-5 tuning base."""
-    betas: tuple[float, float] = (0.9, 0.999)
-    """Decay of the two running means."""
+    betas: tuple[Beta, Beta] = (0.9, 0.999)
+    """Decay of the two running means, each at least 0 and below 1."""
     eps: float = Field(default=1e-8, gt=0)
     """Added to the root of the second mean."""
     weight_decay: float = Field(default=0.01, ge=0)

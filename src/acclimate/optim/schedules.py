@@ -9,7 +9,8 @@ import math
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, field_serializer
+from pydantic import Field
+from pydantic.functional_serializers import PlainSerializer
 from pydantic.functional_validators import BeforeValidator
 
 from acclimate.recipe.settings import Component
@@ -27,7 +28,16 @@ def _parse_warmup(value: Any) -> float | Length:
     return parse_share(value)
 
 
-Warmup = Annotated[Any, BeforeValidator(_parse_warmup), Called("share or length")]
+def _show_warmup(warmup: float | Length) -> str:
+    return str(warmup) if isinstance(warmup, Length) else show_share(warmup)
+
+
+Warmup = Annotated[
+    Any,
+    BeforeValidator(_parse_warmup),
+    PlainSerializer(_show_warmup, return_type=str),
+    Called("share or length"),
+]
 """A share of the training, `6%`, or a length, `100 steps`."""
 
 
@@ -36,10 +46,6 @@ class _Schedule(Component):
 
     warmup: Warmup = Field(default="0%")
     """The rate climbs linearly from 0 over this share or length."""
-
-    @field_serializer("warmup")
-    def _show_warmup(self, warmup: float | Length) -> str:
-        return str(warmup) if isinstance(warmup, Length) else show_share(warmup)
 
     def build(self, *, length: Length) -> Factor:
         """factor(progress) for a training of this length."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
 from typing import Any
+
+from safetensors import safe_open
 
 from acclimate.artifacts.durable import write_text
 from acclimate.artifacts.store import Artifact
-from acclimate.pipeline.pretrain import FIGURES, MODEL
+from acclimate.pipeline.language_figures import FIGURES
+from acclimate.pipeline.pretrain import MODEL
 from acclimate.pipeline.run_folder import RunFolder
 from acclimate.pipeline.tasks import EVALUATION
 from acclimate.pipeline.tokens import read_json
@@ -21,20 +26,28 @@ def deliver_models(recipe: Recipe, artifacts: dict[str, Artifact], folder: RunFo
         "recipe": resolved,
     }
     if "pretrain" in artifacts:
-        source = artifacts["pretrain"].folder
-        known |= {"figures": read_json(source / FIGURES)}
-        known |= {"parameters": known["figures"]["parameters"]}
-        place = folder.publish(MODEL, source / MODEL)
-        card = model_card(name=recipe.name, kind="mlm", config=read_json(place / "config.json"), **known)
-        write_text(place / "README.md", card)
+        known["figures"] = read_json(artifacts["figures"].folder / FIGURES)
+        place = folder.publish(MODEL, artifacts["pretrain"].folder / MODEL)
+        write_text(
+            place / "README.md", model_card(name=recipe.name, kind="mlm", **_described(place), **known)
+        )
     for name in recipe.tasks:
         evaluation = read_json(artifacts[f"evaluation-{name}"].folder / EVALUATION)
         place = folder.publish(f"tasks/{name}/{MODEL}", artifacts[evaluation["delivered"]].folder / MODEL)
         card = model_card(
             name=f"{recipe.name}-{name}",
             kind="classification",
-            config=read_json(place / "config.json"),
             evaluation=evaluation,
+            **_described(place),
             **known,
         )
         write_text(place / "README.md", card)
+
+
+def _described(model: Path) -> dict[str, Any]:
+    """Configuration and size of a model, from its files; torch is not needed. Tied weights are stored once."""
+    shapes: list[list[int]] = []
+    for path in sorted(model.glob("*.safetensors")):
+        with safe_open(path, framework="numpy") as weights:
+            shapes += [weights.get_slice(name).get_shape() for name in weights.keys()]  # noqa: SIM118 (no mapping)
+    return {"config": read_json(model / "config.json"), "parameters": sum(map(math.prod, shapes))}

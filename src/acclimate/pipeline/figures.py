@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from acclimate.artifacts.store import Artifact
+from acclimate.pipeline.language_figures import FIGURES
+from acclimate.pipeline.tasks import EVALUATION
 from acclimate.pipeline.tokens import read_json
 from acclimate.recipe.sections import Recipe
 
@@ -12,11 +14,10 @@ from acclimate.recipe.sections import Recipe
 def run_metrics(recipe: Recipe, artifacts: dict[str, Artifact]) -> dict[str, Any]:
     """`pretrain` and `tasks` of metrics.json."""
     metrics: dict[str, Any] = {"name": recipe.name, "seed": recipe.seed}
-    if "pretrain" in artifacts:
-        metrics["pretrain"] = _pretraining(read_json(artifacts["pretrain"].folder / "figures.json"))
+    if "figures" in artifacts:
+        metrics["pretrain"] = _pretraining(read_json(artifacts["figures"].folder / FIGURES))
     metrics["tasks"] = {
-        name: _task(read_json(artifacts[f"evaluation-{name}"].folder / "evaluation.json"))
-        for name in recipe.tasks
+        name: _task(read_json(artifacts[f"evaluation-{name}"].folder / EVALUATION)) for name in recipe.tasks
     }
     return metrics
 

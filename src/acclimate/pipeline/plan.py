@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from acclimate.pipeline.language_figures import figures_stage
 from acclimate.pipeline.pretrain import pretrain_stage
 from acclimate.pipeline.stage import Stage
 from acclimate.pipeline.tasks import evaluation_stage, examples_stage, task_stages
@@ -18,7 +19,7 @@ def plan(recipe: Recipe, digests: Callable[[Path], str]) -> list[Stage]:
     held_out = tuple(stage.name for stage in examples) if recipe.corpus.hold_out_tasks else ()
     stages = [*examples, corpus_stage(recipe, digests, held_out), tokenizer_stage(recipe, digests)]
     if recipe.pretrain is not None:
-        stages += [tokens_stage(), pretrain_stage(recipe, digests)]
+        stages += [tokens_stage(), pretrain_stage(recipe, digests), figures_stage(recipe)]
     for name in recipe.tasks:
         stages += [*task_stages(recipe, name, digests), evaluation_stage(recipe, name)]
     return stages

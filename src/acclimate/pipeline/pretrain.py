@@ -1,4 +1,8 @@
-"""The stage that trains on the corpus itself, resumes where it was, and measures before and after."""
+"""The stage that trains on the corpus itself, resumes where it was, and measures before and after.
+
+Its artifact: model/, steps.jsonl, validation.jsonl, outcome.json, and held_out.safetensors with the losses that the
+figures are made of.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from acclimate.engine.interrupt import Interrupted
 from acclimate.errors import UserError
 from acclimate.pipeline.stage import Stage, Work
 from acclimate.recipe.sections import Pretrain, Recipe
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from acclimate.batching.sequence_store import WindowStore
@@ -18,7 +24,7 @@ if TYPE_CHECKING:
     from acclimate.engine.state import TrainState
     from acclimate.pipeline.setup_torch import Machine
 
-STEPS, VALIDATIONS, FIGURES, MODEL = "steps.jsonl", "validation.jsonl", "figures.json", "model"
+OUTCOME, HELD_OUT, MODEL = "outcome.json", "held_out.safetensors", "model"
 
 
 def pretrain_stage(recipe: Recipe, digests: Callable[[Path], str]) -> Stage:
@@ -28,18 +34,24 @@ def pretrain_stage(recipe: Recipe, digests: Callable[[Path], str]) -> Stage:
     return Stage(
         name="pretrain",
         kind="pretrain",
-        version=1,
+        version=2,
         settings={
             "seed": recipe.seed,
-            "model": {"family": recipe.model.registered_as[1], **recipe.model.model_dump(mode="json")},
-            "pretrain": settings.model_dump(mode="json", by_alias=True),
-            "intervals": recipe.evaluate.intervals.dumped(),
+            "model": model_settings(recipe),
+            # Where the state is saved decides nothing: other checkpoints may resume from those that are there.
+            "pretrain": settings.model_dump(mode="json", by_alias=True, exclude={"checkpoint"}),
         },
         outside=model_identity(recipe, digests),
         needs=("corpus", "tokenizer", "tokens"),
         packages=("torch", "transformers"),
         run=lambda work: _Run(recipe, settings, work).run(),
     )
+
+
+def model_settings(recipe: Recipe) -> dict[str, Any]:
+    """What the recipe says of the model, but for the place of a checkpoint: see `model_identity`."""
+    family = recipe.model
+    return {"family": family.registered_as[1], **family.model_dump(mode="json", exclude={"checkpoint"})}
 
 
 def model_identity(recipe: Recipe, digests: Callable[[Path], str]) -> dict[str, Any]:
@@ -55,6 +67,22 @@ def model_identity(recipe: Recipe, digests: Callable[[Path], str]) -> dict[str, 
         for path in sorted(folder.iterdir())
         if path.suffix in (".json", ".safetensors")
     }
+
+
+def require_same_vocabulary(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Raises UserError when a checkpoint folder has a tokenizer of its own that numbers its tokens otherwise."""
+    start = getattr(recipe.model, "starts_from", None)
+    if start is None or not (Path(start) / "tokenizer.json").is_file():
+        return
+    from acclimate.tokenizer.loading import load_tokenizer
+
+    ours, theirs = tokenizer.get_vocab(), load_tokenizer(start).get_vocab()
+    odd = sorted(token for token in theirs if ours.get(token) != theirs[token])
+    if odd:
+        raise UserError(
+            f"{start}: model and tokenizer do not fit together: {len(odd):,} of its {len(theirs):,} tokens have "
+            f"another number in the tokenizer, such as {odd[0]!r}; leave `tokenizer` out to take the checkpoint's own"
+        )
 
 
 def require_positions(model: PreTrainedModel, setting: str, length: int) -> None:
@@ -76,10 +104,15 @@ class _Run:
         self.machine: Machine = prepare(work.hardware)
         self.tokenizer: PreTrainedTokenizerFast = load_tokenizer(work.inputs["tokenizer"].folder)
         vocabulary = Vocabulary(len(self.tokenizer), int(self.tokenizer.pad_token_id))
-        model = recipe.model.build(vocabulary=vocabulary, seed=recipe.seed, kind="mlm")
+        require_same_vocabulary(recipe, self.tokenizer)
+        model = recipe.model.build(
+            vocabulary=vocabulary,
+            seed=recipe.seed,
+            kind="mlm",
+            warn=lambda text: work.emit("warning", message=text),
+        )
         self.model: PreTrainedModel = model.to(self.machine.device)
         require_positions(self.model, "pretrain.sequence_length", settings.sequence_length)
-        self.interval = recipe.evaluate.intervals.build()
 
     def store(self, split: str) -> WindowStore:
         from acclimate.batching.sequence_store import WindowStore
@@ -106,30 +139,19 @@ class _Run:
             most=None if all_of_it else self.settings.validate_.most,
         )
 
-    def figures(self, measured: Measured, split: str) -> dict[str, Any]:
-        from acclimate.evaluate.language_model import language_model_figures
-
-        store = self.store(split)
-        return language_model_figures(
-            measured.sums,
-            measured.counts,
-            tokens=store.num_tokens,
-            num_bytes=store.num_bytes,
-            resampling=self.interval,
-            groups=store.document_of(measured.ids),
-        )
-
     def run(self) -> None:
+        from safetensors.numpy import save_file
+
         from acclimate.artifacts.durable import new_folder, write_json
 
         if not len(self.store("train").lengths):
             raise UserError("the training part of the corpus holds no text to train on")
-        before = self.figures(self.measured("validation"), "validation")
+        held_out = self.losses("before", "validation", self.measured("validation"))
         state, seconds = self.train()
-        after = self.figures(self.measured("validation"), "validation")
-        test = None
+        held_out |= self.losses("after", "validation", self.measured("validation"))
         if len(self.store("test").lengths):
-            test = self.figures(self.measured("test", all_of_it=True), "test")
+            held_out |= self.losses("test", "test", self.measured("test", all_of_it=True))
+        save_file(held_out, self.work.folder / HELD_OUT)
         folder = new_folder(self.work.folder / MODEL)
         self.model.save_pretrained(folder)
         if not self.recipe.model.checkpoint:  # type: ignore[attr-defined]
@@ -137,11 +159,8 @@ class _Run:
             self.tokenizer.model_max_length = self.settings.sequence_length
         self.tokenizer.save_pretrained(folder)
         write_json(
-            self.work.folder / FIGURES,
+            self.work.folder / OUTCOME,
             {
-                "before": before,
-                "after": after,
-                "test": test,
                 "steps": state.progress.steps,
                 "tokens": state.progress.tokens,
                 "epochs": state.progress.epochs,
@@ -152,6 +171,18 @@ class _Run:
                 "best_step": state.best_step,
             },
         )
+
+    def losses(self, moment: str, split: str, measured: Measured) -> dict[str, NDArray[Any]]:
+        """What figures are made of: summed loss, targets and document of each sequence; the text's tokens and bytes."""
+        import numpy as np
+
+        store = self.store(split)
+        return {
+            f"{moment}/sums": measured.sums,
+            f"{moment}/counts": measured.counts,
+            f"{moment}/documents": store.document_of(measured.ids),
+            f"{moment}/size": np.array([store.num_tokens, store.num_bytes]),
+        }
 
     def train(self) -> tuple[TrainState, float]:
         """Train from the newest checkpoint, or from the start; returns the last state and the seconds of training."""
@@ -204,6 +235,8 @@ class _Run:
             for record in fit(training, state, around):
                 log.write(record, state.progress)
             log.copy_to(self.work.folder)
+        if self.work.stop():  # asked while the logs were copied
+            raise Interrupted
         return state, state.progress.seconds
 
     def feed(self) -> Any:

@@ -46,22 +46,22 @@ def run_recipe(loaded: LoadedRecipe, *, output: Path, listener: Listener) -> dic
         runner = Runner(stages, store=store, log=log, listener=listener, hardware=recipe.hardware, stop=stop)
         try:
             artifacts = bring_all(runner, folder)
+            metrics = {
+                **run_metrics(recipe, artifacts),
+                "stages": runner.costs,
+                "run": str(folder.path),
+                "report": str(folder.path / PAGE),
+                "recipe_digest": folder.digest,
+            }
+            deliver_models(recipe, artifacts, folder, dump_yaml(written))
+            write_report(folder.path, metrics)
+            # Last of all: a folder with metrics is a finished run.
+            folder.write_metrics(metrics)
         except (KeyboardInterrupt, Interrupted) as error:
             log.emit("run", "stopped")
             raise StoppedBySignal(stop.signal or signal.SIGINT, folder.path) from error
         finally:
             store.digests.save()
-        metrics = {
-            **run_metrics(recipe, artifacts),
-            "stages": runner.costs,
-            "run": str(folder.path),
-            "report": str(folder.path / PAGE),
-            "recipe_digest": folder.digest,
-        }
-        deliver_models(recipe, artifacts, folder, dump_yaml(written))
-        write_report(folder.path, metrics)
-        # Last of all: a folder with metrics is a finished run.
-        folder.write_metrics(metrics)
         return metrics
 
 

@@ -68,7 +68,8 @@ class Runner:
                 "version": stage.version,
                 "settings": stage.settings,
                 "outside": dict(stage.outside),
-                "inputs": {name: artifact.digest for name, artifact in inputs.items()},
+                # What the inputs hold, not how they came to it: one made anew to the same bytes redoes nothing.
+                "inputs": {name: _content(artifact) for name, artifact in inputs.items()},
                 "packages": _versions(stage.packages),
             }
         )
@@ -117,7 +118,7 @@ class Runner:
                         tell=lambda done, total, unit, **figures: self._listener.tell(
                             stage.name, done, total, unit, **figures
                         ),
-                        emit=lambda kind, **fields: self._log.emit(stage.name, kind, **fields),
+                        emit=lambda kind, **fields: self._emit(stage.name, kind, **fields),
                         forget_after=lambda step: self._forget(stage.name, step),
                         stop=self._stop,
                     )
@@ -137,6 +138,12 @@ class Runner:
         self._listener.stage_ended(stage.name, seconds)
         return artifact
 
+    def _emit(self, stage: str, kind: str, **fields: Any) -> None:
+        """Into the log; a warning is for whoever watches, too."""
+        self._log.emit(stage, kind, **fields)
+        if kind == "warning":
+            self._listener.note(f"{stage}: {fields['message']}")
+
     def _forget(self, stage: str, step: int) -> None:
         for kind in ("step", "validation", "checkpoint"):
             self._log.forget(stage, kind, step)
@@ -145,6 +152,10 @@ class Runner:
         self.costs[stage.name] = {"seconds": 0.0, "peak_memory_bytes": 0, "skipped": True}
         self._log.emit(stage.name, "stage_skipped")
         self._listener.stage_skipped(stage.name)
+
+
+def _content(artifact: Artifact) -> str:
+    return digest_json({place: entry.sha256 for place, entry in artifact.manifest.files.items()})
 
 
 def _versions(packages: Sequence[str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from acclimate.pipeline.doctor import usable_cores
 from acclimate.recipe.sections import Hardware
 
 if TYPE_CHECKING:
@@ -37,11 +38,6 @@ def prepare(hardware: Hardware) -> Machine:
 
     transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    torch.set_num_threads(hardware.threads or _cores())
+    torch.set_num_threads(hardware.threads or max(1, int(usable_cores())))
     device = choose_device(hardware.device)
     return Machine(device, choose_precision(hardware.precision, device), torch.get_num_threads())
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

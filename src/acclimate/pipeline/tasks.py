@@ -6,7 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from acclimate.pipeline.pretrain import MODEL, model_identity, require_positions
+from acclimate.pipeline.pretrain import (
+    MODEL,
+    model_identity,
+    model_settings,
+    require_positions,
+    require_same_vocabulary,
+)
 from acclimate.pipeline.stage import Stage, Work
 from acclimate.pipeline.tokens import read_json
 from acclimate.recipe.sections import Recipe
@@ -60,12 +66,14 @@ def task_stages(recipe: Recipe, name: str, digests: Digests) -> list[Stage]:
     for arm in arms(recipe, name):
         for number in range(task.seeds):
             start = "pretrain" if arm == "with" else None
-            settings = {"task": task.training_settings(), "seed": recipe.seed + number}
+            # Only models of the first arm may be delivered, so only theirs are kept.
+            settings = {
+                "task": task.training_settings(),
+                "seed": recipe.seed + number,
+                "keeps_model": arm == arms(recipe, name)[0],
+            }
             if start is None:
-                settings["model"] = {
-                    "family": recipe.model.registered_as[1],
-                    **recipe.model.model_dump(mode="json"),
-                }
+                settings["model"] = model_settings(recipe)
             stages.append(
                 Stage(
                     name=task_stage_name(name, arm, number),
@@ -132,7 +140,7 @@ def _finetuning(recipe: Recipe, name: str, arm: Arm, seed: int) -> Callable[[Wor
                 "arm": arm,
             },
         )
-        if arm == arms(recipe, name)[0]:  # only models of this arm may be delivered
+        if arm == arms(recipe, name)[0]:
             folder = new_folder(work.folder / MODEL)
             model.save_pretrained(folder)
             tokenizer.model_max_length = task.sequence_length  # what it was tuned and judged at
@@ -151,6 +159,7 @@ def _start(
     if arm == "with":
         folder = work.inputs["pretrain"].folder / MODEL
         return load_model(folder, "classification", vocabulary=vocabulary, labels=labels, seed=seed)
+    require_same_vocabulary(recipe, tokenizer)
     return recipe.model.build(vocabulary=vocabulary, seed=seed, kind="classification", labels=labels)
 
 

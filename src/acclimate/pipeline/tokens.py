@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,12 @@ def corpus_stage(recipe: Recipe, digests: Digests, held_out_by: tuple[str, ...])
         name="corpus",
         kind="corpus",
         version=1,
-        settings=recipe.corpus.model_dump(mode="json"),
+        # Sources are known by what they hold (their fingerprints), not by where they are kept.
+        settings={
+            **recipe.corpus.model_dump(mode="json", exclude={"sources"}),
+            "unicode": unicodedata.unidata_version,
+        },
+        packages=("py3langid",),
         outside={
             str(n): source.build().fingerprint(digests) for n, source in enumerate(recipe.corpus.sources)
         },

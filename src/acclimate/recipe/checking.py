@@ -104,16 +104,24 @@ def _holds_a_sequence(recipe: Recipe) -> Iterator[Finding]:
 
 
 def _has_validation(recipe: Recipe) -> Iterator[Finding]:
-    """Stopping by the validation loss needs text held out for validation."""
-    pretrain = recipe.pretrain
-    if pretrain is None or recipe.corpus.split.validation or pretrain.validate_.patience is None:
+    """What pretraining did is measured on text held out for validation, before and after."""
+    if recipe.pretrain is None or recipe.corpus.split.validation:
         return
-    message = "nothing is held out to validate on (corpus.split.validation is 0%)"
-    yield ("pretrain", "validate", "patience"), message
+    message = "pretraining is measured on held-out text; expected more than 0%, for example 2%"
+    yield ("corpus", "split", "validation"), message
+
+
+def _trains_no_tokenizer_for_a_checkpoint(recipe: Recipe) -> Iterator[Finding]:
+    """A checkpoint's embeddings belong to its own tokens."""
+    start = getattr(recipe.model, "starts_from", None)
+    if start and recipe.tokenizer is not None and getattr(recipe.tokenizer, "reads_corpus", False):
+        message = f"model and tokenizer do not fit together: {start} has embeddings for its own tokens, not for newly "
+        yield ("tokenizer",), message + "trained ones; leave `tokenizer` out to take the checkpoint's own"
 
 
 CHECKS: tuple[Callable[[Recipe], Iterable[Finding]], ...] = (
     _fits_the_model,
     _holds_a_sequence,
     _has_validation,
+    _trains_no_tokenizer_for_a_checkpoint,
 )

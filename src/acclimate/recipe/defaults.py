@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -11,7 +11,7 @@ from acclimate.recipe.registry import registry
 from acclimate.recipe.rendering import STEP, about, comment, flow, indented, under, value_lines
 from acclimate.recipe.sections import Recipe
 from acclimate.recipe.settings import Settings
-from acclimate.recipe.walking import part_of
+from acclimate.recipe.walking import part_of, settings_in
 
 FILE = Path(__file__).with_name("defaults.yaml")
 """The rendering as it is committed."""
@@ -44,7 +44,7 @@ def _class_lines(cls: type[Settings]) -> list[str]:
     lines: list[str] = []
     for key, name in cls.key_names().items():
         field = cls.model_fields[name]
-        inner = _settings_in(field.annotation)
+        inner = settings_in(field.annotation)
         comments = about(cls, key)
         if field.is_required():
             comments[-1] += " (needed)"
@@ -61,11 +61,11 @@ def _default_lines(cls: type[Settings], key: str, name: str) -> list[str]:
     field = cls.model_fields[name]
     value = default_of(cls, name)
     part = part_of(field)
-    if type(value) is _settings_in(field.annotation) and value == type(value)():
+    if type(value) is settings_in(field.annotation) and value == type(value)():
         return [f"{key}:", *indented(_class_lines(type(value)))]
     below = value_lines(value, part)
     if below is None:
-        return [f"{key}: {flow(_adapter(cls, name).dump_python(value, mode='json'))}"]
+        return [f"{key}: {flow(adapter(cls, name).dump_python(value, mode='json'))}"]
     return under(key, below)
 
 
@@ -74,22 +74,15 @@ def default_of(cls: type[Settings], name: str) -> Any:
     field = cls.model_fields[name]
     default = field.get_default(call_default_factory=True)
     try:
-        return _adapter(cls, name).validate_python(default)
+        return adapter(cls, name).validate_python(default)
     except ValidationError as error:
         raise ValueError(f"the default of {cls.__name__}.{name} is not valid: {error}") from error
 
 
-def _adapter(cls: type[Settings], name: str) -> TypeAdapter[Any]:
+def adapter(cls: type[Settings], name: str) -> TypeAdapter[Any]:
+    """Reads and writes values of one field."""
     field = cls.model_fields[name]
     annotation: Any = field.annotation
     for one in field.metadata:
         annotation = Annotated[annotation, one]
     return TypeAdapter(annotation)
-
-
-def _settings_in(annotation: Any) -> type[Settings] | None:
-    """The group of settings that a field holds, alone or optionally."""
-    for one in (annotation, *get_args(annotation)):
-        if isinstance(one, type) and issubclass(one, Settings) and not hasattr(one, "dumped"):
-            return one
-    return None

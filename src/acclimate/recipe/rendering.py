@@ -27,7 +27,10 @@ def flow(value: Any) -> str:
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.width = 10**6
     stream = io.StringIO()
-    yaml.dump([value], stream)
+    if isinstance(value, Mapping):
+        yaml.dump(value, stream)
+        return stream.getvalue().strip()
+    yaml.dump([value], stream)  # a scalar alone would end with the mark of a document's end
     return stream.getvalue().strip().removeprefix("[").removesuffix("]")
 
 

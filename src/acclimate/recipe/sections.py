@@ -108,7 +108,7 @@ class Pretrain(Settings):
 
     objective: Objective = Field(default="mlm")  # type: ignore[assignment]
     """What is hidden from the model, and the loss."""
-    length: Length = Length.parse("3 epochs")
+    length: Every = Length.parse("3 epochs")
     """How long to train."""
     batch: Batch = Length.parse("16k tokens")
     """What one optimizer step sees, in tokens or sequences."""
@@ -134,7 +134,7 @@ class Evaluate(Settings):
 
 
 class Hardware(Settings):
-    """What the run may use. Nothing here changes what is learnt, up to rounding."""
+    """What the run may use. It changes what is learnt by rounding only, and micro-batches where dropout falls."""
 
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Arithmetic of the matrix products; all else stays fp32. auto: bf16 where the processor has it."""
@@ -143,7 +143,7 @@ class Hardware(Settings):
     threads: int | None = Field(default=None, ge=1)
     """Processor threads; all cores unless given. Another number may change the last bits."""
     micro_batch: Batch | None = None
-    """Most tokens or sequences in memory at once; a batch is accumulated from such pieces, exactly."""
+    """Most tokens or sequences in memory at once; a batch is added up from such pieces, exactly."""
 
 
 def _folder_name(name: str) -> str:

@@ -37,6 +37,14 @@ def _part_in(annotation: Any) -> Part | None:
     return None
 
 
+def settings_in(annotation: Any) -> type[Settings] | None:
+    """The group of settings that a field holds, alone or optionally; components are chosen, not held."""
+    for one in (annotation, *get_args(annotation)):
+        if isinstance(one, type) and issubclass(one, Settings) and not issubclass(one, Component):
+            return one
+    return None
+
+
 def groups(settings: Settings, path: Path = ()) -> Iterator[Group]:
     """The settings themselves and all below them, in the order of the recipe."""
     yield Group(path, settings)

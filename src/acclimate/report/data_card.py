@@ -81,7 +81,7 @@ def token_counts(run: RunRecord) -> dict[str, dict[str, float]]:
     found = {}
     for split, one in (run.tokens or {}).items():
         if isinstance(one, dict) and number(one.get("tokens")) > 0:
-            found[split] = {"tokens": number(one["tokens"]), "bytes": number(one.get("bytes"))}
+            found[split] = {key: number(one.get(key)) for key in ("tokens", "bytes", "unknown")}
     return found
 
 
@@ -100,6 +100,7 @@ def _splits(run: RunRecord) -> list[dict[str, str]]:
                 "tokens": count(counted),
                 "characters_per_token": decimal(number(one.get("characters")) / counted, 2),
                 "bytes_per_token": decimal(number(one.get("bytes")) / counted, 2),
+                "unknown": percent(tokens.get(name, {}).get("unknown", math.nan) / counted),
             }
         )
     return rows

@@ -201,7 +201,7 @@ def read_run(folder: Path) -> RunRecord:
         dropped=list(read_lines(artifacts / "corpus" / "dropped.jsonl")),
         tokenizer=_tokenizer(artifacts / "tokenizer"),
         tokens=read_json(artifacts / "tokens" / "counts.json"),
-        figures=read_json(artifacts / "pretrain" / "figures.json"),
+        figures=read_json(artifacts / "figures" / "figures.json"),
         pretrain=logs["pretrain"],
         tasks=_tasks(folder, stages, list(recipe.get("tasks") or {}), logs),
         manifests={stage: manifest for stage, manifest in manifests.items() if manifest},

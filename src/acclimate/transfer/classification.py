@@ -11,7 +11,7 @@ from pydantic.functional_validators import BeforeValidator
 
 from acclimate.progress import Tell, silent
 from acclimate.recipe.paths import DataPath
-from acclimate.recipe.sections import Gradient, Optimizer, Reader, Schedule
+from acclimate.recipe.sections import Every, Gradient, Optimizer, Reader, Schedule
 from acclimate.recipe.settings import Component, Part, Settings, problem
 from acclimate.recipe.units import Batch, Length, Share
 from acclimate.recipe.wording import Called
@@ -130,7 +130,8 @@ class Classification(Component):
     data: Reader | None = None
     """One source that is split into the three parts, instead of `train` and `test`: `{path: …}` or a named reader."""
     split: TaskSplit | None = None
-    """With `data`: the shares held out, 15% and 25% unless given. By a hash: more data never move an example."""
+    """With `data`: the shares held out, 15% and 25% unless given. By a hash: more data move an
+    example only when a near-duplicate of it comes in."""
     hold_out: Share | None = None
     """With `train` and no `validation`: the share of it that is held out for validation, 10% unless given."""
     near: Share | None = None
@@ -156,7 +157,7 @@ class Classification(Component):
     """`balanced`: in the loss rare classes count as much as frequent ones: an example N / (classes · its class's N)."""
     transfer: Transfer = Field(default="full")  # type: ignore[assignment]
     """Which weights are tuned."""
-    length: Length = Length.parse("5 epochs")
+    length: Every = Length.parse("5 epochs")
     """How long to train at most."""
     batch: Batch = Length.parse("32 sequences")
     """What one optimizer step sees, in tokens or sequences."""
@@ -172,7 +173,8 @@ class Classification(Component):
     """Stop after this many validations (one an epoch) without a better loss; null: train the whole length. The best
     weights are taken either way."""
     seeds: int = Field(default=3, ge=1, le=100)
-    """How many times each arm is trained, with other heads and orders: the verdict's interval holds this chance too."""
+    """How many times each arm is trained, with other heads and orders: the verdict's interval holds this chance too,
+    but not that of the one pretraining they share."""
     metric: Metric = Field(default="macro_f1")  # type: ignore[assignment]
     """The verdict's metric."""
     metrics: list[Metric] = Field(default=list(_METRICS))  # type: ignore[arg-type]

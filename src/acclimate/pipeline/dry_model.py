@@ -1,0 +1,78 @@
+"""The models a recipe will train, before anything was read: to be measured and looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from acclimate.pipeline.tasks import arms
+from acclimate.pipeline.tokens import tokenizer_part
+from acclimate.recipe.problems import Path
+from acclimate.recipe.sections import Recipe
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+CLASSES = ("0", "1")
+"""How many classes a task has is known only from its data; a head's size hardly matters beside the body's."""
+
+
+@dataclass(frozen=True)
+class TrainedPart:
+    """One kind of training in a recipe."""
+
+    name: str
+    """`pretrain`, or `tasks.<name>`."""
+    path: Path
+    """Where its settings stand in the recipe."""
+    settings: Any
+    """`Pretrain`, or a task: length, batch, sequence_length, optimizer, schedule, gradients."""
+    trainings: int
+    """How often the recipe trains it: a task once per arm and seed."""
+
+    @property
+    def is_task(self) -> bool:
+        return self.name != "pretrain"
+
+
+def trained_parts(recipe: Recipe) -> Iterator[TrainedPart]:
+    """The trainings of a recipe, in its order."""
+    if recipe.pretrain is not None:
+        yield TrainedPart("pretrain", ("pretrain",), recipe.pretrain, 1)
+    for name, task in recipe.tasks.items():
+        settings: Any = task
+        path = ("tasks", name, task.registered_as[1])
+        yield TrainedPart(f"tasks.{name}", path, settings, len(arms(recipe, name)) * settings.seeds)
+
+
+def dry_tokenizer(recipe: Recipe) -> PreTrainedTokenizerFast:
+    """The tokenizer that is loaded; where one is trained, one with as many entries as it may have.
+
+    Raises UserError for one that cannot be loaded.
+    """
+    from acclimate.tokenizer.loading import load_tokenizer
+    from acclimate.tokenizer.untrained import untrained_tokenizer
+
+    part = tokenizer_part(recipe)
+    if part.reads_corpus:
+        return untrained_tokenizer(part.vocab_size)
+    return load_tokenizer(part.source, revision=part.revision)
+
+
+def dry_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, part: TrainedPart) -> PreTrainedModel:
+    """The model that the part trains, with what does not train frozen. A task's starts without the pretraining."""
+    from acclimate.models.bert import Vocabulary
+    from acclimate.models.building import Labels
+
+    model: PreTrainedModel = recipe.model.build(
+        vocabulary=Vocabulary(len(tokenizer), int(tokenizer.pad_token_id)),
+        seed=recipe.seed,
+        kind="classification" if part.is_task else "mlm",
+        labels=Labels(CLASSES, part.settings.multi_label) if part.is_task else None,
+    )
+    if part.is_task:
+        trained = set(part.settings.transfer.build(model=model))
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(name in trained)
+    return model

@@ -180,12 +180,12 @@ class Commands:
         before: tuple[str, str] | None = None,
         after: dict[str, Any] | None = None,
         number: int = signal.SIGKILL,
-        memory: int | None = None,
+        powerless: bool = False,
     ) -> Command:
         """A command in a folder that gets a signal (its `number`) at a chosen moment.
 
         before: `open` or `os.rename` of a path that this pattern matches; after: an event with these fields was logged.
-        memory: bytes of data that the process may have at most.
+        powerless: permissions of files hold for root too.
         """
         streams = Path(tempfile.mkdtemp(dir=self._folders.name))
         request = {
@@ -194,7 +194,7 @@ class Commands:
             "out": str(streams / "out"),
             "err": str(streams / "err"),
             "environment": {key: value for key, value in os.environ.items() if key == "DATA"},
-            "memory": memory,
+            "powerless": powerless,
             "before": before,
             "after": after,
             "signal": int(number),
@@ -262,6 +262,18 @@ def finished_project(
     ended = acclimate_command("run", "recipe.yaml", "--json", folder=folder)
     assert ended.code == 0, ended.err
     return Project(folder, folder / "runs", folder / ended.told["run"], ended.told)
+
+
+@pytest.fixture(scope="session")
+def untrained_output(finished_project: Project) -> Callable[[Path], Path]:
+    """untrained_output(folder) → an output folder in which all is done but what is trained."""
+
+    def make(folder: Path) -> Path:
+        for kind in ("examples", "corpus", "tokenizer", "tokens"):
+            shutil.copytree(finished_project.store / kind, folder / ".store" / kind)
+        return folder
+
+    return make
 
 
 @pytest.fixture

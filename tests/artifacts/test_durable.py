@@ -385,3 +385,10 @@ def test_scratch_file_has_no_name_and_can_be_read_back():
         assert file.read() == b"spilled"
         assert os.fstat(file.fileno()).st_nlink == 0
     assert file.closed
+
+
+def test_a_place_where_no_folder_can_be_made_is_one_message() -> None:
+    if not Path("/proc/self").is_dir():
+        pytest.skip("there is no /proc here")
+    with pytest.raises(CannotWrite, match=r"cannot write /proc/no-such/x: no folder can be made in /proc"):
+        durable.new_folder(Path("/proc/no-such/x"))

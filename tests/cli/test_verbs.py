@@ -11,6 +11,7 @@ import pytest
 
 from acclimate.cli.shipped import find_shipped
 from acclimate.errors import UserError
+from acclimate.pipeline.optimizer_groups import gathered
 from acclimate.recipe.loading import load_recipe
 
 
@@ -101,6 +102,46 @@ def test_show_model(acclimate: Any) -> None:
     ]:
         ended = acclimate("show", "model", item)
         assert (ended.code, ended.out, ended.err) == (1, "", f"acclimate: {message}\n")
+
+
+TASK = "tasks: {topic: {classification: {train: topic.tsv, test: topic.tsv}}}\n"
+
+
+def test_show_optim(acclimate: Any, small: Path) -> None:
+    small.write_text(small.read_text(encoding="utf-8") + TASK, encoding="utf-8")
+    pretrain, task = json.loads(acclimate("show", "optim", "small.yaml", "--json").out)["optimizers"]
+    assert (pretrain["path"], task["path"]) == ("pretrain.optimizer", "tasks.topic.classification.optimizer")
+    layers = 2 * (4 * (128 * 128) + 2 * (128 * 512))
+    embeddings = (300 + 512 + 2) * 128
+    for part, head, lr in ((pretrain, 128 * 128, 1e-3), (task, 128 * 128 + 2 * 128, 3e-4)):
+        decayed, plain = part["groups"]
+        assert (decayed["weight_decay"], plain["weight_decay"]) == (0.01, 0.0)
+        assert decayed["lr"] == plain["lr"] == lr
+        assert decayed["parameters"] == layers + embeddings + head
+        assert all(len(shape) == 2 for shape in decayed["names"].values())
+        assert all(name.endswith("bias") or "LayerNorm" in name for name in plain["names"])
+        assert (decayed["tensors"], plain["tensors"]) == (len(decayed["names"]), len(plain["names"]))
+        assert part["frozen"] == {"tensors": 0, "parameters": 0, "names": {}}
+    assert "cls.predictions.bias" in pretrain["groups"][1]["names"]
+    assert "cls.predictions.decoder.weight" not in pretrain["groups"][0]["names"]  # tied, counted once
+    shown = acclimate("show", "optim", "small.yaml").out
+    assert "tasks.topic.classification.optimizer: adamw\n" in shown and "frozen" not in shown
+    assert "    bert.encoder.layer.*.intermediate.dense.weight  2 times 512 × 128\n" in shown
+
+
+def test_show_optim_tells_what_it_cannot_show(acclimate: Any, small: Path) -> None:
+    for arguments, code, message in [
+        ([], 1, "expected `show optim RECIPE`"),
+        (["small.yaml", "--set", "pretrain=null"], 1, "the recipe trains nothing"),
+        (["nothing.yaml"], 2, "there is no such file"),
+    ]:
+        ended = acclimate("show", "optim", *arguments)
+        assert (ended.code, ended.out) == (code, "") and message in ended.err
+
+
+def test_layers_of_several_widths_are_shown_one_by_one() -> None:
+    names = {"a.0.w": [2, 2], "a.1.w": [2, 2], "a.2.w": [3, 3], "b.w": [1]}
+    assert gathered(names) == {"a.*.w": (2, [2, 2]), "a.2.w": (1, [3, 3]), "b.w": (1, [1])}
 
 
 def test_runs_lists_states_and_main_figures(acclimate: Any, finished: Callable[..., Path]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -46,19 +45,14 @@ def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
-def prepared(project, place: Path) -> Path:
-    """An output folder in which all is done but what is trained."""
-    for kind in ("examples", "corpus", "tokenizer", "tokens"):
-        shutil.copytree(project.store / kind, place / ".store" / kind)
-    return place
-
-
 def run(project, output: Path) -> tuple[str, ...]:
     return ("run", str(project.folder / "recipe.yaml"), "--output", str(output))
 
 
-def test_a_disk_that_fills_in_a_checkpoint_loses_nothing(acclimate_command, finished_project, disk) -> None:
-    output = prepared(finished_project, disk("size=14m"))  # room for one state of 5.5 MB and the best one
+def test_a_disk_that_fills_in_a_checkpoint_loses_nothing(
+    acclimate_command, finished_project, untrained_output, disk
+) -> None:
+    output = untrained_output(disk("size=14m"))  # room for one state of 5.5 MB and the best one
     full = acclimate_command(*run(finished_project, output), folder=output)
     assert full.code == 1, full.err
     message = full.err.splitlines()[-1]
@@ -146,9 +140,9 @@ def test_damaged_weights_are_trained_again_to_the_same_bits(acclimate_command, c
 
 @pytest.mark.parametrize("change", [flip, lambda data: data[:-1000]])
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_taken(
-    acclimate_command, finished_project, tmp_path, change
+    acclimate_command, finished_project, untrained_output, tmp_path, change
 ) -> None:
-    output = prepared(finished_project, tmp_path / "runs")
+    output = untrained_output(tmp_path / "runs")
     killed = acclimate_command(
         *run(finished_project, output),
         folder=tmp_path,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -17,11 +16,8 @@ LONGER = "pretrain.length=30 steps"
 
 
 @pytest.fixture
-def output(finished_project, tmp_path: Path) -> Path:
-    """An output folder in which all is done but what is trained."""
-    for kind in ("examples", "corpus", "tokenizer", "tokens"):
-        shutil.copytree(finished_project.store / kind, tmp_path / "runs/.store" / kind)
-    return tmp_path / "runs"
+def output(untrained_output, tmp_path: Path) -> Path:
+    return untrained_output(tmp_path / "runs")
 
 
 @pytest.fixture

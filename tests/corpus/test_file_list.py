@@ -79,3 +79,18 @@ def test_a_folder_with_nothing_to_read(tmp_path: Path) -> None:
     (tmp_path / "x.pdf").write_text("x")
     with pytest.raises(UserError, match=r"no file with a known extension .there are \.pdf"):
         find_files(str(tmp_path))
+
+
+def test_what_runs_have_left_is_never_a_source(tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "mine" / "20261121-000000-aaaaaaaa"
+    run.mkdir(parents=True)
+    (run / ".run.json").write_text("{}")
+    (run / "events.jsonl").write_text("{}\n")
+    store = tmp_path / "runs" / ".store" / "corpus"
+    store.mkdir(parents=True)
+    (store / "dropped.jsonl").write_text("{}\n")
+    (tmp_path / "own.jsonl").write_text('{"text": "a"}\n')
+    for path in (str(tmp_path), str(tmp_path / "**" / "*.jsonl"), str(tmp_path / "**")):
+        assert [file.name for file in find_files(path)] == ["own.jsonl"]
+    # Asked for by its own name it is read: somebody wants just that.
+    assert [file.name for file in find_files(str(run))] == ["events.jsonl"]

@@ -149,3 +149,16 @@ def test_a_damaged_best_state_is_one_message(make, tmp_path) -> None:
 
     with pytest.raises(UserError, match=r"the best weights cannot be read from .*best"):
         run()
+
+
+def test_a_validation_that_is_no_number_stops_too(make, tmp_path) -> None:
+    training, state = make("6 steps")
+    real = validator(training, state)
+
+    def broken():
+        measured = real()
+        return replace(measured, sums=measured.sums * float("nan"))
+
+    with pytest.raises(NonFiniteLoss, match=r"step 5: the loss on the validation data is nan"):
+        list(fit(training, state, around(training, state, tmp_path, validate=broken)))
+    assert state.best_loss is None

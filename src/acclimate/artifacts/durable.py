@@ -88,6 +88,12 @@ def new_folder(path: Path) -> Path:
         for place in reversed(missing):
             try:
                 place.mkdir(exist_ok=True)
+            except (
+                FileNotFoundError
+            ) as error:  # a parent is there and takes no folder: /proc, a folder just removed
+                raise CannotWrite(
+                    path, f"no folder can be made in {place.parent}", "nothing was written"
+                ) from error
             except FileExistsError:  # not a folder, or `exist_ok` would have let it pass
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place)) from None
             temporary.sync(place.parent)

@@ -45,7 +45,7 @@ def init(
             )
             task = Path(answer) if answer.strip() else None
         size = size or typer.prompt(
-            "Size of the model (tiny, mini, small, medium, base)", default="mini", err=True
+            "Size of the model (tiny, mini, small, medium, base, large)", default="mini", err=True
         )
     written = starting_recipe(text, task=task, name=name, size=size or "mini", recipe=output)
     write_text(output, written)

@@ -22,6 +22,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+def _first_sentence(text: str | None) -> str:
+    return (text or "").split(".\n")[0].split(". ")[0].removesuffix(".")
+
+
 for name, verb in (
     ("quickstart", quickstart.quickstart),
     ("init", init.init),
@@ -37,7 +42,7 @@ for name, verb in (
     ("doctor", doctor.doctor),
 ):
     # The list of verbs shows the first sentence of each.
-    app.command(name, short_help=(verb.__doc__ or "").split(".\n")[0].split(". ")[0])(guarded(verb))
+    app.command(name, short_help=_first_sentence(verb.__doc__))(guarded(verb))
 
 
 def main() -> None:

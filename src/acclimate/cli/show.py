@@ -1,4 +1,4 @@
-"""`acclimate show`: a model's size, a recipe in full, or a run's figures."""
+"""`acclimate show`: a model's size, a recipe in full, its optimizers' parameters, or a run's figures."""
 
 from __future__ import annotations
 
@@ -13,23 +13,36 @@ from acclimate.cli.options import JsonOption, OutputOption, SetOption
 
 def show(
     what: Annotated[
-        str, typer.Argument(help="`model`, a recipe, or a run (its folder, its name, or `latest`).")
+        str, typer.Argument(help="`model`, `optim`, a recipe, or a run (its folder, its name, or `latest`).")
     ],
-    item: Annotated[str | None, typer.Argument(help="With `model`: FAMILY/SIZE, such as bert/tiny.")] = None,
+    item: Annotated[
+        str | None,
+        typer.Argument(help="With `model`: FAMILY/SIZE, such as bert/tiny. With `optim`: a recipe."),
+    ] = None,
     overrides: Annotated[list[str] | None, SetOption] = None,
     output: Annotated[Path, OutputOption] = Path("runs"),
     json: Annotated[bool, JsonOption] = False,
 ) -> None:
-    """Show `model FAMILY/SIZE` (exact parameter counts), a recipe with all its defaults, or a run's figures."""
+    """Show a model's exact size, a recipe with all its defaults, or a run's figures.
+
+    `show model FAMILY/SIZE` counts parameters; `show optim RECIPE` says which of them each optimizer gets, with which
+    weight decay.
+    """
     from acclimate.errors import UserError
 
     path = Path(what)
     if what == "model" and not path.is_file():
         _model(item, json)
         return
+    if what == "optim" and not path.is_file():
+        if item is None:
+            raise UserError("expected `show optim RECIPE`, found no recipe")
+        _optim(Path(item), overrides or [], json)
+        return
     if item is not None:
         raise UserError(
-            f"expected `show model FAMILY/SIZE`, `show RECIPE` or `show RUN`, found `show {what} {item}`"
+            "expected `show model FAMILY/SIZE`, `show optim RECIPE`, `show RECIPE` or `show RUN`, "
+            f"found `show {what} {item}`"
         )
     if path.is_file() or path.suffix in (".yaml", ".yml"):
         _recipe(path, overrides or [], json)
@@ -59,6 +72,32 @@ def _model(item: str | None, json: bool) -> None:
     width = max(map(len, described))
     for name, value in described.items():
         put(f"{name:<{width}}  {f'{value:,}' if type(value) is int else brief(value)}")
+
+
+def _optim(path: Path, overrides: list[str], json: bool) -> None:
+    from acclimate.cli.output import chatter_to_stderr, put, put_json
+    from acclimate.recipe.loading import load_recipe
+
+    recipe = load_recipe(path, overrides).recipe
+    with chatter_to_stderr():
+        from acclimate.pipeline.optimizer_groups import gathered, optimizer_groups
+
+        parts = optimizer_groups(recipe)
+    if json:
+        put_json({"optimizers": parts})
+        return
+    for part in parts:
+        put(f"{part['path']}: {part['optimizer']}")
+        groups = [
+            (f"weight decay {one['weight_decay']:.4g}, peak lr {one['lr']:.4g}", one)
+            for one in part["groups"]
+        ]
+        for words, group in [*groups, ("frozen", part["frozen"])]:
+            if not group["tensors"]:
+                continue
+            put(f"  {words}: {group['tensors']} tensors, {group['parameters']:,} parameters")
+            for name, (times, shape) in gathered(group["names"]).items():
+                put(f"    {name}  {f'{times} times ' if times > 1 else ''}{' × '.join(map(str, shape))}")
 
 
 def _recipe(path: Path, overrides: list[str], json: bool) -> None:

@@ -26,7 +26,7 @@ corpus:
 # Sizes count in thousands: 8k is 8,000 entries.
 tokenizer: {{train: {{algorithm: wordpiece, vocab_size: {vocab_size}}}}}
 
-# Sizes: tiny, mini, small, medium, base.
+# Sizes: tiny, mini, small, medium, base, large.
 model: {{family: bert, size: {size}}}
 
 pretrain:
@@ -75,6 +75,7 @@ def _task(path: Path, guess: Guess, folder: Path) -> str:
     from acclimate.recipe.rendering import flow
 
     data: dict[str, Any] = {"path": _from(folder, path), **guess.reader, "text": guess.text}
+    pair = "" if guess.pair is None else f"      pair: {flow(guess.pair)}\n"
     shown = ", ".join(guess.labels[:8]) + (", …" if len(guess.labels) > 8 else "")
     return (
         "tasks:\n"
@@ -83,7 +84,7 @@ def _task(path: Path, guess: Guess, folder: Path) -> str:
         "      # One file, split here; with files of their own write `train: …` and `test: …` instead.\n"
         f"      data: {flow(data)}\n"
         f"      # {len(guess.labels)} labels seen: {' '.join(shown.split())}\n"
-        f"      label: {flow(guess.label)}\n"
+        f"      label: {flow(guess.label)}\n{pair}"
         "      split: {validation: 15%, test: 25%}\n"
     )
 

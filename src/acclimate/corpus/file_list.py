@@ -19,6 +19,8 @@ FORMATS: dict[str, tuple[str, ...]] = {
     "parquet": (".parquet", ".pq"),
 }
 """Format → extensions, each also with `.gz` or `.zst` behind it. `.json` is taken for JSON lines."""
+RUN_MARK = ".run.json"
+"""Stands in every run folder."""
 _FORMAT_OF = {extension: name for name, extensions in FORMATS.items() for extension in extensions}
 
 
@@ -37,7 +39,8 @@ def find_files(path: str, format: str = "auto") -> list[SourceFile]:
     """The files, sorted by name. Raises UserError when there are none, naming what is there instead.
 
     A folder means the files in it, at any depth, whose extension is known (and fits `format`, if given);
-    hidden ones and others are left out. A glob means exactly what it matches, `**` any depth.
+    hidden ones and others are left out. A glob means exactly what it matches, `**` any depth. What runs have left
+    (folders with a `.run.json`) is never a source.
     """
     place = Path(path)
     if place.is_dir():
@@ -49,10 +52,18 @@ def find_files(path: str, format: str = "auto") -> list[SourceFile]:
     root = _fixed_part(place)
     # The glob module: Path.glob takes no absolute pattern and lets hidden files match.
     matches = glob.iglob(path, recursive=True)  # noqa: PTH207
-    found = sorted(Path(each) for each in matches if Path(each).is_file())
+    found = sorted(Path(each) for each in matches if Path(each).is_file() and not _of_a_run(Path(each), root))
     if not found:
         raise UserError(f"{path}: the pattern matches no file; {_near(root / '*')}")
     return _sorted([_source_file(each, each.relative_to(root).as_posix(), format) for each in found])
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / RUN_MARK).is_file()
+
+
+def _of_a_run(path: Path, root: Path) -> bool:
+    return any(_is_run(folder) for folder in path.parents if folder.is_relative_to(root) and folder != root)
 
 
 def _sorted(files: list[SourceFile]) -> list[SourceFile]:
@@ -86,7 +97,9 @@ def _in_folder(folder: Path, format: str) -> list[SourceFile]:
         raise UserError(f"{error.filename}: the folder cannot be read: {error.strerror}")
 
     for place, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and not _is_run(Path(place, name))
+        )
         for name in names:
             path = Path(place, name)
             known = known_format(path)

@@ -8,6 +8,7 @@ Order of events after each step of the loop:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,6 +108,10 @@ def _steps(training: Training, state: TrainState, around: Surroundings) -> Itera
 def _validate(state: TrainState, around: Surroundings) -> ValidationRecord:
     assert around.validate is not None
     measured = around.validate()
+    if not math.isfinite(measured.loss):
+        raise NonFiniteLoss(
+            f"step {state.progress.steps}: the loss on the validation data is {measured.loss}"
+        )
     better = state.best_loss is None or measured.loss < state.best_loss
     if better:
         state.best_loss, state.best_step, state.validations_without_gain = (

@@ -71,4 +71,6 @@ def bring_all(runner: Runner, folder: RunFolder) -> dict[str, Artifact]:
     for name in runner.stages:
         artifacts[name] = runner.bring_up_to_date(name)
         folder.link_artifact(name, artifacts[name].folder)
+        if runner.stop():  # a training that was asked in its very last moment has ended first
+            raise Interrupted
     return artifacts

@@ -44,7 +44,7 @@ class Runner:
         self.costs: dict[str, dict[str, Any]] = {}
         """Per stage: seconds, peak_memory_bytes, skipped."""
         self._store, self._log, self._listener = store, log, listener
-        self._hardware, self._stop = hardware, stop
+        self._hardware, self.stop = hardware, stop
         self._ready: dict[str, Artifact] = {}
 
     def bring_up_to_date(self, name: str) -> Artifact:
@@ -120,7 +120,7 @@ class Runner:
                         ),
                         emit=lambda kind, **fields: self._emit(stage.name, kind, **fields),
                         forget_after=lambda step: self._forget(stage.name, step),
-                        stop=self._stop,
+                        stop=self.stop,
                     )
                 )
 
@@ -139,10 +139,14 @@ class Runner:
         return artifact
 
     def _emit(self, stage: str, kind: str, **fields: Any) -> None:
-        """Into the log; a warning is for whoever watches, too."""
+        """Into the log; what is worth a line is for whoever watches, too."""
         self._log.emit(stage, kind, **fields)
         if kind == "warning":
             self._listener.note(f"{stage}: {fields['message']}")
+        elif kind == "accounting":
+            self._listener.note(f"{stage}: {_accounted(fields)}")
+        elif kind == "resumed":
+            self._listener.note(f"{stage}: going on after step {fields['step']:,}")
 
     def _forget(self, stage: str, step: int) -> None:
         for kind in ("step", "validation", "checkpoint"):
@@ -152,6 +156,16 @@ class Runner:
         self.costs[stage.name] = {"seconds": 0.0, "peak_memory_bytes": 0, "skipped": True}
         self._log.emit(stage.name, "stage_skipped")
         self._listener.stage_skipped(stage.name)
+
+
+def _accounted(counts: dict[str, Any]) -> str:
+    """`read 100 = kept 1 + dropped 99 (nul_bytes 50, exact_duplicate 49)`"""
+    dropped = sorted(counts["dropped"].items(), key=lambda one: (-one[1], one[0]))
+    reasons = ", ".join(f"{reason} {number:,}" for reason, number in dropped)
+    total = sum(number for _, number in dropped)
+    return f"read {counts['read']:,} = kept {counts['kept']:,} + dropped {total:,}" + (
+        f" ({reasons})" if reasons else ""
+    )
 
 
 def _content(artifact: Artifact) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from acclimate.pipeline.accounting import account
 from acclimate.pipeline.pretrain import (
     MODEL,
     model_identity,
@@ -35,7 +36,7 @@ def examples_stage(recipe: Recipe, name: str, digests: Digests) -> Stage:
         from acclimate.transfer.examples import build_examples
 
         statistics = build_examples(task, work.folder, work.tell)
-        work.emit("accounting", **{key: statistics[key] for key in ("read", "kept", "dropped")})
+        account(work, statistics)
 
     return Stage(
         name=f"examples-{name}",

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from acclimate.errors import UserError
+from acclimate.pipeline.accounting import account
 from acclimate.pipeline.stage import Stage, Work
 from acclimate.recipe.sections import Recipe
 
@@ -24,7 +26,12 @@ def corpus_stage(recipe: Recipe, digests: Digests, held_out_by: tuple[str, ...])
         statistics = build_corpus(
             recipe.corpus, work.folder, held_out=_held_out(work, held_out_by), tell=work.tell
         )
-        work.emit("accounting", **{key: statistics[key] for key in ("read", "kept", "dropped")})
+        account(work, statistics)
+        if recipe.pretrain is not None and not statistics["splits"]["validation"]["documents"]:
+            raise UserError(
+                f"corpus.split.validation: {recipe.corpus.split.validation:.4g} of the {statistics['kept']:,} "
+                "documents that were kept leaves none to validate on; give more text or a larger share"
+            )
 
     return Stage(
         name="corpus",

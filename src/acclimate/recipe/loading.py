@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from acclimate.recipe.overrides import apply_overrides
 from acclimate.recipe.problems import Path, Place, Problem, RecipeError
 from acclimate.recipe.sections import Recipe
-from acclimate.recipe.settings import about_key
+from acclimate.recipe.settings import about_key, plain
 from acclimate.recipe.source import Source, Spot, read_source
 
 _MOST_BYTES = 4_000_000
@@ -107,7 +107,7 @@ def load_recipe(path: FilePath | str, overrides: Sequence[str] = ()) -> LoadedRe
             at: Path = one["loc"]
             # A value that could not even be read need not be called wrong a second time.
             if not any(at[:end] in known for end in range(1, len(at) + 1)):
-                problems.append(Problem(positions.place(at, about_key(one)), at, one["msg"]))
+                problems.append(Problem(positions.place(at, about_key(one)), at, plain(one["msg"])))
         raise RecipeError(file, problems) from None
     if problems:
         raise RecipeError(file, problems)

@@ -41,6 +41,11 @@ def problem(
     return _errors([_detail(message, at, value, key)])
 
 
+def plain(message: str) -> str:
+    """Pydantic's message without its opening words for an error that a validator of ours raised."""
+    return message.removeprefix("Value error, ")
+
+
 def about_key(error: ErrorDetails) -> bool:
     """Whether a finding is about the key at its place, not about the value."""
     return error["type"] == _OURS_KEY
@@ -48,6 +53,7 @@ def about_key(error: ErrorDetails) -> bool:
 
 def _detail(message: str, at: tuple[int | str, ...], value: object, key: bool = False) -> InitErrorDetails:
     # The message is passed as data: braces in it must not be read as a template.
+    message = plain(message)
     words = PydanticCustomError(_OURS_KEY if key else _OURS, "{message}", {"message": message})
     return InitErrorDetails(type=words, loc=at, input=value)
 

@@ -236,6 +236,8 @@ class Classification(Component):
             )
         if self.near is not None and self.data is None and self.hold_out is None:
             raise problem("near: nothing is split here, all three parts are given", at=("near",))
+        if self.label in (self.text, self.pair):
+            raise problem(f"label: column {self.label!r} is a text's own", at=("label",))
         if self.separator != "," and not self.multi_label:
             raise problem("separator: goes with `multi_label: true`", at=("separator",))
         if self.train is not None and not self.header:

@@ -1,0 +1,39 @@
+"""Telling what became of the records that a stage read; of broken ones out loud, or half a file passes for a whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from acclimate.pipeline.stage import Work
+
+BROKEN = (
+    "corrupt",
+    "invalid_encoding",
+    "malformed_csv",
+    "malformed_json",
+    "malformed_label",
+    "nul_bytes",
+    "ragged",
+    "too_long",
+    "truncated",
+)
+"""Reasons to drop a record that lie in the file, not in what the recipe wants."""
+
+
+def account(work: Work, statistics: Mapping[str, Any]) -> None:
+    """The stage's `read`, `kept` and `dropped` by reason as an event, and a warning where records are broken.
+
+    The stage's folder holds dropped.jsonl with samples.
+    """
+    work.emit("accounting", **{key: statistics[key] for key in ("read", "kept", "dropped")})
+    broken = {reason: number for reason, number in statistics["dropped"].items() if reason in BROKEN}
+    if not broken:
+        return
+    counts = ", ".join(f"{reason} {number}" for reason, number in broken.items())
+    samples = map(json.loads, (work.folder / "dropped.jsonl").read_text("utf-8").splitlines())
+    first = next((one for one in samples if one["reason"] in broken), None)
+    where = f"; the first: {first['place']}: {first['reason']}: {first['detail']}" if first else ""
+    total = f"{sum(broken.values()):,} of {statistics['read']:,} records could not be used"
+    work.emit("warning", message=f"{total}: {counts}{where}")

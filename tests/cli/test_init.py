@@ -76,6 +76,89 @@ def test_a_task_in_every_form(
     assert acclimate("check", "sub/r.yaml").code == 0
 
 
+SORTED = "".join(f"{int(n >= 2000)},味道不错，第{n}次光顾这家店了\n" for n in range(4000))
+OBJECTS = "".join(
+    json.dumps({"premise": f"a claim {n}", "hypothesis": f"what follows from it {n}", "gold": "yn"[n % 2]})
+    + "\n"
+    for n in range(200)
+)
+LINES_BETWEEN = "".join(f"###{n}\n" + f"{'ab'[n % 2]}\tsome longer text number {n}\n" * 6 for n in range(60))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        # The beginning of a file that is sorted by label knows one label only.
+        ("sorted.csv", SORTED, {"text": 1, "label": 0, "header": False, "format": "auto", "pair": None}),
+        (
+            "objects.txt",
+            OBJECTS,
+            {"text": "premise", "label": "gold", "format": "jsonl", "pair": "hypothesis"},
+        ),
+        (
+            "between.txt",
+            LINES_BETWEEN,
+            {"text": 1, "label": 0, "header": False, "format": "tsv", "pair": None},
+        ),
+    ],
+)
+def test_files_of_the_wild(
+    acclimate: Any, tmp_path: Path, name: str, content: str, expected: dict[str, Any]
+) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    ended = acclimate("init", "--text", name, "--task", name)
+    assert (ended.code, ended.err) == (0, ""), ended
+    recipe = load_recipe(tmp_path / "recipe.yaml").recipe
+    (task,) = recipe.tasks.values()
+    found = {**task.data.model_dump(), "label": task.label, "pair": task.pair}  # type: ignore[attr-defined]
+    assert {key: found[key] for key in expected} == expected
+    # Tables that are called text are read as tables, so that labels do not become text.
+    source: Any = recipe.corpus.sources[0]
+    assert (source.format, source.documents) == (expected["format"], None)
+    assert acclimate("check", "recipe.yaml").code == 0
+
+
+def test_examples_with_a_test_file_of_their_own(acclimate: Any, tmp_path: Path) -> None:
+    for name in ("train.txt", "test.txt"):
+        (tmp_path / name).write_text(TITLES, encoding="utf-8")
+    ended = acclimate("init", "--text", "train.txt", "--task", "train.txt", "--test", "test.txt")
+    assert (ended.code, ended.err) == (0, "")
+    (task,) = load_recipe(tmp_path / "recipe.yaml").recipe.tasks.values()
+    found = task.model_dump(include={"train", "test", "data", "text", "label", "header", "format"})
+    assert found == {
+        "train": str(tmp_path / "train.txt"), "test": str(tmp_path / "test.txt"), "data": None,
+        "text": 0, "label": 1, "header": False, "format": "tsv",
+    }  # fmt: skip
+    assert acclimate("check", "recipe.yaml").code == 0
+    ended = acclimate("init", "--text", "train.txt", "--test", "test.txt", "--output", "other.yaml")
+    assert (ended.code, ended.err) == (1, "acclimate: --test goes with --task, the examples to learn from\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "entries"), [("天地玄黄，宇宙洪荒。", 8_000), ("all in plain English", 16_000)]
+)
+def test_much_text_gets_a_vocabulary_that_it_supports(
+    acclimate: Any, tmp_path: Path, line: str, entries: int
+) -> None:
+    text = (line * 500 + "\n").encode()
+    (tmp_path / "much.txt").write_bytes(text * (30_000_000 // len(text) + 1))
+    assert acclimate("init", "--text", "much.txt").code == 0
+    assert load_recipe(tmp_path / "recipe.yaml").recipe.tokenizer.vocab_size == entries  # type: ignore[union-attr]
+
+
+def test_a_folder_of_text_and_one_of_everything(acclimate: Any, tmp_path: Path) -> None:
+    for name in ("notes/a.txt", "notes/deep/b.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(PROSE, encoding="utf-8")
+    assert acclimate("init", "--text", "notes/").code == 0
+    source: Any = load_recipe(tmp_path / "recipe.yaml").recipe.corpus.sources[0]
+    assert source.path == str(tmp_path / "notes")
+    (tmp_path / "notes" / "c.csv").write_text(NAMED, encoding="utf-8")
+    ended = acclimate("init", "--text", "notes", "--output", "other.yaml")
+    assert ended.code == 1 and "several formats (csv, text); give one of them by a glob" in ended.err
+    assert acclimate("init", "--text", "notes/**/*.txt", "--output", "other.yaml").code == 0
+
+
 def test_what_cannot_be_guessed_is_told(acclimate: Any, tmp_path: Path) -> None:
     (tmp_path / "prose.txt").write_text(PROSE, encoding="utf-8")
     (tmp_path / "one.csv").write_text("a\n1\n2\n3\n", encoding="utf-8")
@@ -114,7 +197,7 @@ def test_on_a_terminal_it_asks(tmp_path: Path) -> None:
         [sys.executable, "-m", "acclimate", "init"], cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs
     )
     os.close(theirs)
-    os.write(ours, b"prose.txt\ntitles.tsv\n\n")
+    os.write(ours, b"prose.txt\ntitles.tsv\n\n\n")
     shown, end = "", time.monotonic() + 60
     while time.monotonic() < end:
         try:

@@ -87,7 +87,7 @@ def test_a_pickle_is_refused_and_never_executed(folder: Path) -> None:
 
 
 def test_a_hub_id_without_network_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(UserError, match=r"^nobody/no-such-model: "):
         load_model("nobody/no-such-model", "mlm")
 

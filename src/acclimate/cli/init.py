@@ -15,6 +15,12 @@ def init(
         Path | None, typer.Option(help="Text to learn from: a file, a folder, or a glob.", show_default=False)
     ] = None,
     task: Annotated[Path | None, typer.Option(help="Labelled examples, a file.", show_default=False)] = None,
+    test: Annotated[
+        Path | None,
+        typer.Option(
+            help="Labelled examples to judge by, if they are in a file of their own.", show_default=False
+        ),
+    ] = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the runs; the text's unless given.", show_default=False)
     ] = None,
@@ -44,10 +50,20 @@ def init(
                 "Labelled examples (file; empty for none)", default="", show_default=False, err=True
             )
             task = Path(answer) if answer.strip() else None
+        if task is not None and test is None:
+            answer = typer.prompt(
+                "Examples to test on, if in a file of their own (empty: a part is held out)",
+                default="",
+                show_default=False,
+                err=True,
+            )
+            test = Path(answer) if answer.strip() else None
         size = size or typer.prompt(
             "Size of the model (tiny, mini, small, medium, base, large)", default="mini", err=True
         )
-    written = starting_recipe(text, task=task, name=name, size=size or "mini", recipe=output)
+    if test is not None and task is None:
+        raise UserError("--test goes with --task, the examples to learn from")
+    written = starting_recipe(text, task=task, test=test, name=name, size=size or "mini", recipe=output)
     write_text(output, written)
     problems = _problems(output)
     shown = os.fspath(output)

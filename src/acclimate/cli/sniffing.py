@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ _PAIRS = (
 )
 _LONG_LINE = 20
 """Characters; text whose lines are longer on average, and many, is taken to have a document a line."""
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _SURE = 0.8
 """Share of lines with the same number of tabs, or with a JSON object, from which plain text is taken for a table."""
 
@@ -46,6 +48,8 @@ class Guess:
     label: str | int | None = None
     labels: tuple[str, ...] = ()
     """The label's values that were seen, sorted."""
+    chinese: bool = False
+    """Whether much of the text is Chinese, whose words are mostly single characters to a WordPiece."""
 
 
 def guess_text(path: Path) -> Guess:
@@ -56,9 +60,10 @@ def guess_text(path: Path) -> Guess:
         format = _hidden_table(lines)
         if format == "text":
             long = len(lines) >= _KEPT // 10 and sum(map(len, lines)) >= _LONG_LINE * len(lines)
-            return Guess({"documents": "line"} if long else {})
+            return Guess({"documents": "line"} if long else {}, chinese=_chinese(lines))
     reader, rows, columns = _table(path, format)
-    return Guess(reader, text=_widest(columns, rows, None))
+    text = _widest(columns, rows, None)
+    return Guess(reader, text=text, chinese=_chinese([_cell(row, text) for row in rows]))
 
 
 def guess_task(path: Path) -> Guess:
@@ -184,6 +189,11 @@ def _label(columns: Sequence[str | int], rows: Sequence[dict[str, str]]) -> str 
         if best is None or different < best[0]:
             best = (different, column)
     return best[1] if best else None
+
+
+def _chinese(texts: Sequence[str]) -> bool:
+    han = sum(len(_HAN.findall(text)) for text in texts)
+    return 4 * han >= sum(map(len, texts))
 
 
 def _widest(columns: Sequence[str | int], rows: Sequence[dict[str, str]], but: str | int | None) -> str | int:

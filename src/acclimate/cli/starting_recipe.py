@@ -46,7 +46,15 @@ _NO_TASK = """\
 """
 
 
-def starting_recipe(text: Path, *, task: Path | None, name: str | None, size: str, recipe: Path) -> str:
+def starting_recipe(
+    text: Path,
+    *,
+    task: Path | None = None,
+    test: Path | None = None,
+    name: str | None = None,
+    size: str,
+    recipe: Path,
+) -> str:
     """The text of the recipe that is to be written to `recipe`. Raises UserError for files that cannot be read."""
     from acclimate.corpus.file_list import find_files
     from acclimate.recipe.rendering import flow
@@ -64,29 +72,35 @@ def starting_recipe(text: Path, *, task: Path | None, name: str | None, size: st
         name=flow(name or _name(text)),
         source=flow(source),
         held_out="5%" if size_of_text < 2_000_000 else "2%",
-        vocab_size=_vocabulary(size_of_text),
+        vocab_size=_vocabulary(size_of_text, guess.chinese),
         size=flow(size),
         length="10 epochs" if size_of_text < 5_000_000 else "3 epochs",
-        tasks=_NO_TASK if task is None else _task(task, guess_task(task), folder),
+        tasks=_NO_TASK if task is None else _task(task, test, guess_task(task), folder),
     )
 
 
-def _task(path: Path, guess: Guess, folder: Path) -> str:
+def _task(path: Path, test: Path | None, guess: Guess, folder: Path) -> str:
     from acclimate.recipe.rendering import flow
 
-    data: dict[str, Any] = {"path": _from(folder, path), **guess.reader, "text": guess.text}
-    pair = "" if guess.pair is None else f"      pair: {flow(guess.pair)}\n"
-    shown = ", ".join(guess.labels[:8]) + (", …" if len(guess.labels) > 8 else "")
-    return (
-        "tasks:\n"
-        f"  {flow(_name(path))}:\n"
-        "    classification:\n"
-        "      # One file, split here; with files of their own write `train: …` and `test: …` instead.\n"
-        f"      data: {flow(data)}\n"
-        f"      # {len(guess.labels)} labels seen: {' '.join(shown.split())}\n"
-        f"      label: {flow(guess.label)}\n{pair}"
-        "      split: {validation: 15%, test: 25%}\n"
-    )
+    shown = " ".join((", ".join(guess.labels[:8]) + (", …" if len(guess.labels) > 8 else "")).split())
+    columns = {"label": guess.label} if guess.pair is None else {"label": guess.label, "pair": guess.pair}
+    if test is None:
+        data: dict[str, Any] = {"path": _from(folder, path), **guess.reader, "text": guess.text}
+        origin = {"data": data, **columns, "split": {"validation": "15%", "test": "25%"}}
+        about = "One file, split here; with files of their own write `train: …` and `test: …` instead."
+    else:
+        files = {"train": _from(folder, path), "test": _from(folder, test)}
+        origin = {**files, **guess.reader, "text": guess.text, **columns}
+        about = "A part of `train` is held out for validation; with a file of its own write `validation: …`."
+    lines = [
+        "tasks:",
+        f"  {flow(_name(path))}:",
+        "    classification:",
+        f"      # {about}",
+        f"      # {len(guess.labels)} labels seen: {shown}",
+        *(f"      {key}: {flow(value)}" for key, value in origin.items()),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _from(folder: Path, path: Path) -> str:
@@ -101,9 +115,12 @@ def _name(path: Path) -> str:
     return name[:64] or "run"
 
 
-def _vocabulary(size_of_text: int) -> str:
-    """How many entries a text of so many bytes (compressed or not) supports well."""
+def _vocabulary(size_of_text: int, chinese: bool) -> str:
+    """How many entries a text of so many bytes (compressed or not) supports well.
+
+    Chinese stays at 8k: a WordPiece takes its characters one by one, and there are few more in any text.
+    """
     for most, entries in ((500_000, "2k"), (5_000_000, "4k"), (30_000_000, "8k")):
         if size_of_text < most:
             return entries
-    return "16k"
+    return "8k" if chinese else "16k"

@@ -29,8 +29,11 @@ if TYPE_CHECKING:
     from acclimate.objectives.protocol import Objective
     from acclimate.pipeline.setup_torch import Machine
 
-STEPS = 2
-"""The first step pays for what is made once; only from the second on the optimizer's own state is in memory."""
+LEAST, MOST, ENOUGH_SECONDS = 2, 6, 2.0
+"""Steps at least and at most; between them, until the ones after the first took this long.
+
+The first step pays for what is made once, and only from the second on the optimizer's own state is in memory.
+"""
 _NO_ROOM = ("can't allocate memory", "not enough memory", "out of memory")
 
 
@@ -176,7 +179,7 @@ def _stepped(
     machine: Machine,
     model: PreTrainedModel,
 ) -> StepRecord:
-    """The last of the steps, each as the loop takes it."""
+    """The middle one by time of the steps after the first, each as the loop takes it."""
     from acclimate.engine.feed import Feed
     from acclimate.engine.loop import Training, train
     from acclimate.engine.state import TrainState
@@ -187,14 +190,20 @@ def _stepped(
         objective=_objective(part, tokenizer, len(store.lengths), seed),
         feed=Feed(store, batch=settings.batch, seed=seed, micro_batch=recipe.hardware.micro_batch),
         schedule=settings.schedule.build(length=settings.length),
-        length=Length(STEPS, "steps"),
+        length=Length(MOST, "steps"),
         seed=seed,
         precision=machine.precision,
         device=machine.device,
     )
     optimizer = settings.optimizer.build(model=model)
     state = TrainState(model, optimizer, [one.build() for one in settings.gradients])
-    return list(train(training, state))[-1]
+    records = []
+    for record in train(training, state):
+        records.append(record)
+        if len(records) >= LEAST and sum(one.seconds for one in records[1:]) >= ENOUGH_SECONDS:
+            break
+    later = sorted(records[1:], key=lambda one: one.seconds)
+    return later[len(later) // 2]
 
 
 def _objective(part: TrainedPart, tokenizer: PreTrainedTokenizerFast, number: int, seed: int) -> Objective:

@@ -116,6 +116,6 @@ def test_thucnews_whole(run, real_data) -> None:
         < metrics["pretrain"]["before"]["bits_per_byte"] - 1
     )
     topic = metrics["tasks"]["topic"]
-    assert topic["test"]["macro_f1"]["value"] > 0.75
+    assert topic["test"]["macro_f1"]["value"] > 0.5
     assert topic["verdict"]["seeds"] == 3
     assert topic["verdict"]["low"] > 0, topic["verdict"]["statement"]  # pretraining on titles helps

@@ -21,7 +21,7 @@ tasks:
     classification: {data: {path: tags.csv}, label: tags, multi_label: true, separator: ";", seeds: 1, length: 8 epochs,
                      sequence_length: 64, optimizer: {adamw: {lr: 2e-3}}}
 evaluate: {intervals: {bootstrap: {resamples: 100}}}
-hardware: {threads: 1}
+hardware: {threads: 1, precision: fp32}
 """
 
 

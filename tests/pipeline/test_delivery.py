@@ -14,10 +14,16 @@ import torch
 from safetensors.numpy import load_file
 
 from acclimate.batching.packed import pack
-from acclimate.batching.sequence_store import ExampleStore
+from acclimate.batching.sequence_store import ExampleStore, WindowStore
+from acclimate.batching.token_store import TokenStore
+from acclimate.engine.measure import measure
 from acclimate.models.forward import class_logits, encode, token_logits
 from acclimate.models.loading import load_model
+from acclimate.objectives.mlm import Mlm
+from acclimate.recipe.units import Length
 from acclimate.tokenizer.loading import load_tokenizer
+from acclimate.tokenizer.template import boundaries
+from acclimate.transfer.examples import read_examples
 
 torch.set_num_threads(1)
 PLAIN = """
@@ -89,6 +95,33 @@ def test_plain_transformers_gives_what_we_trained(models, writer, tmp_path) -> N
         assert packed.shape == plain[name].shape, name
         np.testing.assert_allclose(packed, plain[name], atol=1e-5, err_msg=name)
         assert np.ptp(packed, axis=0).max() > 1e-3, f"{name}: texts are not told apart at all"
+
+
+def test_the_delivered_weights_are_those_that_were_judged(models, finished_project, several) -> None:
+    tokenizer = load_tokenizer(models["language"][0])
+    tokens = TokenStore(finished_project.artifact("tokens") / "validation")
+    first, last = boundaries(tokenizer)
+    measured = measure(
+        load_model(models["language"][0], "mlm"),
+        Mlm().build(tokenizer=tokenizer, seed=3, fixed=True),
+        WindowStore(tokens, 48, first, last),
+        batch=Length.parse("4k tokens"),
+    )
+    told = finished_project.metrics["pretrain"]
+    assert measured.loss == pytest.approx(
+        told["validation"]["loss"], rel=5e-3
+    )  # it may have been judged in bf16
+    assert told["before"]["loss"] > measured.loss * 1.05
+
+    run, _ = several
+    for name, kind in (("same", "pair"), ("tags", "single")):
+        examples = read_examples(run / f"artifacts/examples-{name}", "test")
+        found = ours(models[name][0], kind, LENGTHS[name], examples.texts, examples.pairs or [])
+        judged = json.loads((run / f"artifacts/evaluation-{name}/evaluation.json").read_text("utf-8"))[
+            "delivered"
+        ]
+        scores = load_file(run / "artifacts" / judged / "scores.safetensors")["test"]
+        np.testing.assert_allclose(found, scores, atol=1e-5, err_msg=name)
 
 
 def test_labels_are_in_the_configuration(models) -> None:

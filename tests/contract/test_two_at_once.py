@@ -79,7 +79,13 @@ def test_where_the_first_dies_the_second_takes_over_from_its_checkpoint(start, o
     )
     second = start()
     wait_until(second, "pretrain: held by")
+    impatient = start()
+    wait_until(impatient, "pretrain: held by")
+    os.kill(impatient.pid, signal.SIGINT)
+    stopped = impatient.ended()
+    assert stopped.code == 128 + signal.SIGINT and "acclimate: stopped; " in stopped.err, stopped.err
     assert second.running() and first.running()
+
     os.kill(first.pid, signal.SIGKILL)
     assert first.ended().code == -signal.SIGKILL
     ended = second.ended()

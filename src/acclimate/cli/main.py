@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from acclimate.cli import check, diff, doctor, fill, init, quickstart, run, runs, schema, serve, show
+from acclimate.cli import check, diff, doctor, export, fill, init, quickstart, run, runs, schema, serve, show
 from acclimate.cli import list as list_command
 from acclimate.cli.boundary import guarded
 
@@ -35,6 +35,7 @@ for name, verb in (
     ("runs", runs.runs),
     ("show", show.show),
     ("serve", serve.serve),
+    ("export", export.export),
     ("diff", diff.diff),
     ("fill", fill.fill),
     ("list", list_command.list_components),

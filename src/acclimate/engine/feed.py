@@ -1,13 +1,32 @@
-"""What training eats: from a position in the data to the micro-batches of one step and the next position."""
+"""What training eats: from a position in the data to one step's sequences and the next position."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from acclimate.batching.packed import Sequences
 from acclimate.batching.sampler import Position, Sampler, split_micro
 from acclimate.batching.sequence_store import SequenceStore
+from acclimate.batching.shares import share
 from acclimate.recipe.units import Length
+
+
+@dataclass(frozen=True)
+class Helping:
+    """What one step eats. All but the micro-batches is the same on every rank, and whatever their number."""
+
+    ids: NDArray[np.int64]
+    """[B] the step's sequences."""
+    tokens: int
+    """Of them all."""
+    micro_batches: list[Sequences]
+    """This rank's share; none where there are fewer sequences than ranks."""
+    following: Position
+    """Where the next step starts."""
 
 
 class Feed:
@@ -29,10 +48,17 @@ class Feed:
         """Names a sequence for messages."""
         self._sampler = Sampler(store.lengths, seed)
 
-    def take(self, position: Position) -> tuple[list[Sequences], Position]:
-        """The step's sequences, cut into micro-batches, and where the next step starts."""
+    def take(self, position: Position, *, rank: int = 0, size: int = 1) -> Helping:
+        """The step that starts here, with the share of one rank of so many."""
         ids, epochs, following = self._sampler.take(position, self.batch)
-        return split_micro(self.store.fetch(ids, epochs), self.micro_batch), following
+        lengths = self.store.lengths[ids]
+        own = share(lengths, rank, size)
+        pieces = split_micro(self.store.fetch(ids[own], epochs[own]), self.micro_batch) if len(own) else []
+        return Helping(ids, int(lengths.sum()), pieces, following)
+
+    def described(self, ids: NDArray[np.int64]) -> list[str]:
+        """The names of sequences [B]."""
+        return [self.describe(int(one)) for one in ids]
 
     def epochs(self, position: Position) -> float:
         """How many times the data was seen at this position."""

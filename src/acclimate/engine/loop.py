@@ -2,8 +2,9 @@
 
 Order of events in a step:
 
-    take sequences → seed the generator by (seed, step) → prepare micro-batches
-    for each micro-batch: forward → summed loss / targets of the whole step → backward
+    take this rank's sequences → seed the generator by (seed, step, rank) → prepare micro-batches
+    for each micro-batch: forward → summed loss / targets of the whole step, all ranks → backward
+    sum loss and gradients over ranks (`ranks.py`; a training is one process unless told otherwise)
     finite check → gradient transforms in their order → learning rate → optimizer step → zero
     advance progress and position → yield
 """
@@ -19,6 +20,7 @@ import torch
 
 from acclimate.engine.feed import Feed
 from acclimate.engine.precision import Precision, compute_in
+from acclimate.engine.ranks import Ranks
 from acclimate.engine.state import TrainState
 from acclimate.errors import UserError
 from acclimate.objectives.protocol import Objective
@@ -61,20 +63,22 @@ class Training:
     seed: int
     precision: Precision = "fp32"
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    ranks: Ranks = field(default_factory=Ranks)
 
 
 def train(training: Training, state: TrainState) -> Iterator[StepRecord]:
     """Optimizer steps until the length is reached. The state may be saved whenever a record was yielded."""
     rates = [group.setdefault("peak_lr", group["lr"]) for group in state.optimizer.param_groups]
+    ranks = training.ranks
     state.model.train()
     while not training.length.reached(state.progress):
         began = time.perf_counter()
-        micro_batches, position = training.feed.take(state.position)
-        torch.manual_seed(_mixed(training.seed, state.progress.steps))
-        batches = [training.objective.prepare(sequences) for sequences in micro_batches]
-        total = sum(training.objective.count(batch) for batch in batches)
+        step = training.feed.take(state.position, rank=ranks.rank, size=ranks.size)
+        torch.manual_seed(_mixed(training.seed, state.progress.steps * ranks.size + ranks.rank))
+        batches = [training.objective.prepare(sequences) for sequences in step.micro_batches]
+        total = ranks.begin(sum(training.objective.count(batch) for batch in batches), state)
         if not total:
-            named = [training.feed.describe(int(i)) for sequences in micro_batches for i in sequences.ids]
+            named = training.feed.described(step.ids)
             raise UserError(f"step {state.progress.steps + 1}: nothing to learn from in {_shown(named)}")
 
         loss = 0.0
@@ -87,11 +91,11 @@ def train(training: Training, state: TrainState) -> Iterator[StepRecord]:
             for name, value in part.parts.items():
                 parts[name] = parts.get(name, 0.0) + value / total
 
+        loss, parts = ranks.sum_gradients(state.model, loss, parts)
         gradients = Gradients(state.model.named_parameters())
         norm = gradients.norm()
         if not (math.isfinite(loss) and math.isfinite(norm)):
-            ids = [int(i) for sequences in micro_batches for i in sequences.ids]
-            raise _not_finite(loss, norm, state.progress.steps + 1, [training.feed.describe(i) for i in ids])
+            raise _not_finite(loss, norm, state.progress.steps + 1, training.feed.described(step.ids))
         parts.update(apply_all(state.gradients, gradients))
         factor = training.schedule(state.progress)
         for group, rate in zip(state.optimizer.param_groups, rates, strict=True):
@@ -99,24 +103,22 @@ def train(training: Training, state: TrainState) -> Iterator[StepRecord]:
         state.optimizer.step()
         state.optimizer.zero_grad(set_to_none=True)
 
-        tokens = sum(len(sequences.tokens) for sequences in micro_batches)
-        num_sequences = sum(len(sequences) for sequences in micro_batches)
         seconds = time.perf_counter() - began
         before = state.progress
-        state.position = position
+        state.position = step.following
         state.progress = replace(
             before,
             steps=before.steps + 1,
-            tokens=before.tokens + tokens,
-            sequences=before.sequences + num_sequences,
-            epochs=training.feed.epochs(position),
+            tokens=before.tokens + step.tokens,
+            sequences=before.sequences + len(step.ids),
+            epochs=training.feed.epochs(step.following),
             seconds=before.seconds + seconds,
         )
         yield StepRecord(
             step=state.progress.steps,
             loss=loss,
-            tokens=tokens,
-            sequences=num_sequences,
+            tokens=step.tokens,
+            sequences=len(step.ids),
             targets=total,
             seconds=seconds,
             learning_rate=rates[0] * factor,

@@ -1,0 +1,70 @@
+"""The projection onto the vocabulary and its cross entropy in one, a few rows at a time.
+
+Scores are made, turned into loss and gradient while they lie in the cache, used for the gradients of what made them,
+and forgotten. So memory does not grow with targets × vocabulary, and nothing is computed twice.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from acclimate.kernels import native
+from acclimate.kernels.products import compute_dtype, computed, flat, sum_of_rows, times, times_transposed
+
+BYTES_AT_ONCE = 2**26
+"""Of scores. Fewer cost a pass over the weight's gradient each, more cost memory."""
+
+
+class _VocabularyLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor]:
+        w = computed(weight, dtype)
+        b = None if bias is None else computed(bias, dtype)
+        learns = any(ctx.needs_input_grad[:3])
+        each = torch.empty(len(hidden))
+        dhidden = torch.empty_like(hidden) if learns else None
+        dweight = dbias = None
+        for part in torch.arange(len(hidden)).split(max(1, BYTES_AT_ONCE // (len(w) * w.element_size()))):
+            rows = slice(int(part[0]), int(part[-1]) + 1)
+            scores = times_transposed(hidden[rows], w, b)
+            native.call(
+                "cross_entropy", dtype, each[rows], scores, targets[rows], len(scores), scores.shape[1], learns
+            )
+            if dhidden is not None:
+                dhidden[rows] = times(scores, w)
+                dweight = _added(dweight, torch.mm(scores.t(), hidden[rows]))
+                dbias = _added(dbias, sum_of_rows(scores)) if b is not None else None
+        ctx.save_for_backward(*(x for x in (dhidden, dweight, dbias) if x is not None))
+        ctx.mark_non_differentiable(each)
+        return each.double().sum().float(), each
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, _: Any) -> tuple[Tensor | None, ...]:
+        dhidden, dweight, *dbias = ctx.saved_tensors
+        factor = float(gradient)
+        return (
+            dhidden * factor,
+            torch.mul(dweight, gradient, out=torch.empty(dweight.shape)) if dweight.dtype != torch.float32 else
+            dweight * factor,
+            dbias[0] * factor if dbias else None,
+            None,
+            None,
+        )
+
+
+def _added(sum_: Tensor | None, more: Tensor) -> Tensor:
+    return more if sum_ is None else sum_.float().add_(more)
+
+
+def vocabulary_loss(hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """hidden [M, H], weight [V, H], bias [V], targets [M] → their summed cross entropy, and each [M] (detached).
+
+    In nats, fp32. Plain twin: linear, then torch.nn.functional.cross_entropy.
+    """
+    dtype = compute_dtype()
+    return _VocabularyLoss.apply(flat(hidden, dtype), weight, bias, targets, dtype)  # type: ignore[no-any-return]

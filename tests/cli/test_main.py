@@ -28,6 +28,7 @@ VERBS = (
     "runs",
     "show",
     "serve",
+    "export",
     "diff",
     "fill",
     "list",

@@ -34,7 +34,7 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def models(run_folder: Path) -> Models:
-    return load(find_models(run_folder), device="cpu")
+    return load(find_models(run_folder), device="cpu", precision="fp32")
 
 
 def _padded(folder: Path, auto: Any, *texts: list[str]) -> tuple[Any, Any]:
@@ -69,7 +69,7 @@ def test_pairs_and_single_texts_may_come_together(models: Models, run_folder: Pa
 
 def test_segments_are_given_only_where_the_tokenizer_says_so(make: Any, tmp_path: Path) -> None:
     folder = make(tmp_path / "model", "classification", labels=["a", "b"], segments=False)
-    (lane,) = load(find_models(folder), device="cpu").classify.values()
+    (lane,) = load(find_models(folder), device="cpu", precision="fp32").classify.values()
     out, inputs = _padded(folder, AutoModelForSequenceClassification, TEXTS, TEXTS[::-1])
     assert "token_type_ids" not in inputs
     results = lane.run(lane.encode([Query(a, b) for a, b in zip(TEXTS, TEXTS[::-1], strict=True)]))
@@ -80,7 +80,9 @@ def test_segments_are_given_only_where_the_tokenizer_says_so(make: Any, tmp_path
 def test_a_mask_that_takes_in_the_space_before_it_starts_where_it_is_written(
     make: Any, tmp_path: Path
 ) -> None:
-    lane = load(find_models(make(tmp_path / "model", "mlm", spaced_mask=True)), device="cpu").fill_mask
+    lane = load(
+        find_models(make(tmp_path / "model", "mlm", spaced_mask=True)), device="cpu", precision="fp32"
+    ).fill_mask
     assert lane is not None
     (item,) = lane.encode([Query("the [MASK] [MASK]", top=1)])
     assert [start for _, start in item.masks] == [4, 11]
@@ -152,10 +154,10 @@ def test_a_text_without_a_mask_to_fill_is_refused(models: Models, text: str, mes
 def test_a_task_alone_gives_vectors_too_and_an_encoder_no_masks(
     run_folder: Path, make: Any, tmp_path: Path
 ) -> None:
-    task = load(find_models(run_folder / "tasks" / "topic" / "model"), device="cpu")
+    task = load(find_models(run_folder / "tasks" / "topic" / "model"), device="cpu", precision="fp32")
     assert task.fill_mask is None
     assert len(task.embed.run(task.embed.encode([Query("court")]))[0].vector) == 32
-    encoder = load(find_models(make(tmp_path / "plain", "encoder")), device="cpu")
+    encoder = load(find_models(make(tmp_path / "plain", "encoder")), device="cpu", precision="fp32")
     assert (encoder.classify, encoder.fill_mask) == ({}, None)
 
 
@@ -167,4 +169,4 @@ def test_weights_that_are_not_finite_are_refused_by_name(make: Any, tmp_path: Pa
     weights["classifier.weight"][0, 0] = float("nan")
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(UserError, match=f"{folder}: .*not finite"):
-        load(find_models(folder), device="cpu")
+        load(find_models(folder), device="cpu", precision="fp32")

@@ -83,8 +83,8 @@ def export(
     if json:
         put_json({"folder": str(to), "bytes": done.num_bytes, **done.parity.to_json()})
         return
-    same = "smallest cosine" if done.source.kind == "encoder" else "equal answers"
-    put(f"{to}: {done.source.kind} of {done.source.folder}, {precision.value}, {done.num_bytes / 1e6:.1f} MB")
+    same = "smallest cosine" if done.kind == "encoder" else "equal answers"
+    put(f"{to}: {done.kind} of {done.model}, {precision.value}, {done.num_bytes / 1e6:.1f} MB")
     put(
         f"compared on {done.parity.num_texts} texts: largest difference {done.parity.max_difference:.2g} "
         f"where the largest answer is {done.parity.scale:.3g}; {same} {done.parity.agreement:.4f}"

@@ -17,6 +17,15 @@ class Device(StrEnum):
     cuda = "cuda"
 
 
+class Precision(StrEnum):
+    """Which arithmetic the model's products use."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+    int8 = "int8"
+
+
 def serve(
     folder: Annotated[
         str, typer.Argument(help="A run (its folder, its name, or `latest`) or a model folder.")
@@ -32,6 +41,13 @@ def serve(
     device: Annotated[
         Device, typer.Option(help="Where to compute; auto takes an accelerator when there is one.")
     ] = Device.auto,
+    precision: Annotated[
+        Precision,
+        typer.Option(
+            help="Arithmetic of the model's products; auto: bf16 where the processor has it. "
+            "int8 is faster and changes some answers."
+        ),
+    ] = Precision.auto,
     output: Annotated[str, typer.Option("--output", "-o", help="Folder of the runs.")] = "runs",
 ) -> None:
     """Serve a run's models: predict, fill masks, embed, with a page at `/` to try them."""
@@ -50,5 +66,6 @@ def serve(
         port=port,
         key=read_key(None if key_file is None else str(key_file)),
         device=None if device is Device.auto else device.value,
+        precision=precision.value,
         tell=say,
     )

@@ -23,6 +23,7 @@ from acclimate.engine.precision import Precision, compute_in
 from acclimate.engine.ranks import Ranks
 from acclimate.engine.state import TrainState
 from acclimate.errors import UserError
+from acclimate.models.quick_modules import quicken
 from acclimate.objectives.protocol import Objective
 from acclimate.optim.gradients import Gradients, apply_all
 from acclimate.recipe.units import Length, Progress
@@ -71,6 +72,7 @@ def train(training: Training, state: TrainState) -> Iterator[StepRecord]:
     rates = [group.setdefault("peak_lr", group["lr"]) for group in state.optimizer.param_groups]
     ranks = training.ranks
     state.model.train()
+    quicken(state.model)
     while not training.length.reached(state.progress):
         began = time.perf_counter()
         step = training.feed.take(state.position, rank=ranks.rank, size=ranks.size)
@@ -100,6 +102,7 @@ def train(training: Training, state: TrainState) -> Iterator[StepRecord]:
         factor = training.schedule(state.progress)
         for group, rate in zip(state.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * factor
+        gradients.hand_over(state.optimizer)
         state.optimizer.step()
         state.optimizer.zero_grad(set_to_none=True)
 

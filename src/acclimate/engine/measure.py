@@ -12,6 +12,7 @@ from acclimate.batching.sampler import sequential
 from acclimate.batching.sequence_store import SequenceStore
 from acclimate.engine.precision import Precision, compute_in
 from acclimate.errors import UserError
+from acclimate.models.quick_modules import quicken
 from acclimate.objectives.protocol import Objective
 from acclimate.progress import Tell, silent
 from acclimate.recipe.units import Length
@@ -49,6 +50,7 @@ def measure(
     """
     device = device or torch.device("cpu")
     model.eval()
+    quicken(model)
     lengths = _first_part(store.lengths, most)
     if not len(lengths):
         raise UserError(

@@ -14,7 +14,8 @@ as when to stop, rank 0 decides, and ends the others.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -38,6 +39,11 @@ class Ranks:
 
     rank = 0
     size = 1
+
+    @contextmanager
+    def first(self) -> Iterator[None]:
+        """What is inside rank 0 does before the others."""
+        yield
 
     def begin(self, targets: float, state: TrainState) -> float:
         """The step's targets over all ranks. The state's clock becomes that of rank 0, which schedules may follow."""
@@ -78,6 +84,14 @@ class Together(Ranks):
         self._row: Tensor | None = None
         self._compared: int | None = None
 
+    @contextmanager
+    def first(self) -> Iterator[None]:
+        if self.rank:
+            self._exchange.numbers([0.0])
+        yield
+        if not self.rank:
+            self._exchange.numbers([0.0])
+
     def begin(self, targets: float, state: TrainState) -> float:
         steps = state.progress.steps
         if self._compared is None or steps >= self._compared + COMPARE_EVERY:
@@ -99,14 +113,18 @@ class Together(Ranks):
         places, size = _places(parameters)
         if self._row is None:
             self._row = self._exchange.row(size, parameters[0].device)
-        views = [self._row[at : at + one.numel()].view_as(one) for at, one in zip(places, parameters, strict=True)]
+        views = [
+            self._row[at : at + one.numel()].view_as(one) for at, one in zip(places, parameters, strict=True)
+        ]
         for view, parameter in zip(views, parameters, strict=True):
             if parameter.grad is None:
                 view.zero_()
             else:
                 view.copy_(parameter.grad)
         if len(figures) > _MOST_FIGURES:
-            raise ValueError(f"{len(figures)} figures of a loss, at most {_MOST_FIGURES} are summed over ranks")
+            raise ValueError(
+                f"{len(figures)} figures of a loss, at most {_MOST_FIGURES} are summed over ranks"
+            )
         values = [*(figures[name] for name in sorted(figures)), *[0.0] * (_MOST_FIGURES - len(figures))]
         used = [float(parameter.grad is not None) for parameter in parameters]
         summed = self._exchange.numbers([loss, *values, *used])

@@ -24,14 +24,19 @@ def encode(model: PreTrainedModel, batch: PackedBatch) -> Tensor:
     return out.last_hidden_state.squeeze(0)
 
 
-def token_logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
-    """[M, H] → [M, V]"""
-    return model.cls(hidden)
+def before_vocabulary(model: PreTrainedModel, hidden: Tensor) -> Tensor:
+    """[M, H] → [M, H]: the head but for its projection."""
+    return model.cls.predictions.transform(hidden)
 
 
-def pooled(model: PreTrainedModel, hidden: Tensor, batch: PackedBatch) -> Tensor:
-    """[B, H]: the pooler looks at the first token of each sequence."""
-    first = hidden.index_select(0, batch.cu_seqlens[:-1])
+def vocabulary(model: PreTrainedModel) -> tuple[Tensor, Tensor | None]:
+    """[V, H] and [V]: the projection."""
+    decoder = model.cls.predictions.decoder
+    return decoder.weight, decoder.bias
+
+
+def pooled(model: PreTrainedModel, first: Tensor) -> Tensor:
+    """[B, H] → [B, H]: the pooler looks at the first token of each sequence."""
     return model.base_model.pooler(first.unsqueeze(1))
 
 

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from acclimate.kernels import native
+from acclimate.kernels.attention import attention
 from acclimate.models.packing import Packing
 
 NAME = "acclimate_packed"
@@ -39,6 +41,10 @@ def packed_attention(
         return out, None
     num_heads, size = query.shape[1], query.shape[3]
     scale = size**-0.5 if scaling is None else scaling
+    if query.device.type == "cpu" and query.dtype in (torch.float32, torch.bfloat16) and native.available():
+        members = [group.members for group in packing.groups]
+        q, k, v = (x.squeeze(0).transpose(0, 1) for x in (query, key, value))
+        return attention(q, k, v, members, scale=scale, dropout=dropout).unsqueeze(0), None
     q, k, v = (packing.spread(x.squeeze(0).transpose(0, 1)) for x in (query, key, value))  # [P, H, D]
     outputs = []
     for group in packing.groups:

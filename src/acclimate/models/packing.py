@@ -17,6 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from acclimate.kernels.attention import Members
+
 NUM_GROUPS = 4
 
 
@@ -31,6 +33,8 @@ class Group:
     """Places per sequence."""
     mask: Tensor | None
     """[num_sequences, 1, 1, length] bool, True where a real token stands; None when there is no padding."""
+    members: Members
+    """The same for the kernels, which need no padding masks: always in memory."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,8 @@ class Packing:
             flat = real.ravel()
             tokens[index[flat]] = first + np.flatnonzero(flat)
             mask = None if flat.all() else torch.from_numpy(real[:, None, None, :]).to(device)
-            groups.append(Group(first, len(members), length, mask))
+            known = Members(torch.from_numpy(starts[members]), torch.from_numpy(own), length)
+            groups.append(Group(first, len(members), length, mask, known))
             places.append(np.where(flat, index, -1))
             first += len(index)
         joined = np.concatenate(places)

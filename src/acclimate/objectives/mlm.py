@@ -151,17 +151,15 @@ class MaskedLanguageModel:
     def loss(self, model: PreTrainedModel, batch: PackedBatch) -> Loss:
         """Cross entropy in nats, fp32, summed over the targets; the vocabulary is scored at targets only."""
         import torch
-        from torch.nn.functional import cross_entropy
 
-        from acclimate.models.forward import encode, token_logits
+        from acclimate.models.forward import encode, token_losses
 
         hidden = encode(model, batch)  # [T, H]
-        logits = token_logits(model, hidden[batch.target_positions])  # [M, V]
-        each = cross_entropy(logits.float(), batch.targets, reduction="none")  # [M]
+        total, each = token_losses(model, hidden[batch.target_positions], batch.targets)
         owner = torch.searchsorted(batch.cu_seqlens, batch.target_positions, right=True) - 1
-        sums: Any = each.new_zeros(len(batch.ids)).index_add_(0, owner, each.detach())
+        sums: Any = each.new_zeros(len(batch.ids)).index_add_(0, owner, each)
         return Loss(
-            sum=each.sum(),
+            sum=total,
             count=self.count(batch),
             per_sequence=sums,
             counts=torch.bincount(owner, minlength=len(batch.ids)),

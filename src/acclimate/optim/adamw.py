@@ -20,7 +20,7 @@ class AdamW(Component):
     """m ← β₁m + (1−β₁)g; v ← β₂v + (1−β₂)g²; w ← w − lr·(m̂/(√v̂ + ε) + decay·w), with bias-corrected m̂, v̂.
 
     Source: Loshchilov & Hutter 2019, "Decoupled Weight Decay Regularization". Decay acts on matrices only, not on
-    biases and norms. torch's fused implementation.
+    biases and norms.
     """
 
     registered_as: ClassVar[tuple[str, str]] = ("optimizer", "adamw")
@@ -36,11 +36,10 @@ class AdamW(Component):
     """Decoupled decay per step, times the learning rate."""
 
     def build(self, *, model: nn.Module) -> Optimizer:
-        """torch's optimizer over the model's trainable parameters, in groups with and without decay."""
-        import torch
-
+        """The optimizer over the model's trainable parameters, in groups with and without decay."""
         from acclimate.optim.parameter_groups import parameter_groups
+        from acclimate.optim.quick_adamw import QuickAdamW
 
-        return torch.optim.AdamW(
+        return QuickAdamW(
             parameter_groups(model, self.weight_decay), lr=self.lr, betas=self.betas, eps=self.eps, fused=True
         )

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 
 class Gradients:
@@ -15,8 +16,13 @@ class Gradients:
     def __init__(self, parameters: Iterable[tuple[str, nn.Parameter]]) -> None:
         self.parameters = [(name, p) for name, p in parameters if p.grad is not None]
         self._norm: float | None = None
+        self._factor = 1.0
 
     def tensors(self) -> list[Tensor]:
+        """The gradients as they are now."""
+        if self._factor != 1.0:
+            factor, self._factor = self._factor, 1.0
+            torch._foreach_mul_(self.tensors(), factor)
         return [p.grad for _, p in self.parameters if p.grad is not None]
 
     def norm(self) -> float:
@@ -26,10 +32,16 @@ class Gradients:
         return self._norm
 
     def scale(self, factor: float) -> None:
-        """Multiply all gradients, and the known norm with them."""
-        torch._foreach_mul_(self.tensors(), factor)
+        """Multiply all gradients, and the known norm with them. No pass over memory until somebody looks at them."""
+        self._factor *= factor
         if self._norm is not None:
             self._norm *= factor
+
+    def hand_over(self, optimizer: Optimizer) -> None:
+        """Let the optimizer multiply in its own pass where it can, else multiply now."""
+        if hasattr(optimizer, "gradient_factor"):
+            optimizer.gradient_factor, self._factor = self._factor, 1.0
+        self.tensors()
 
     def changed(self) -> None:
         """Say that gradients were changed by hand: the norm is no longer known."""

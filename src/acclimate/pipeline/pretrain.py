@@ -7,22 +7,27 @@ figures are made of.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from acclimate.engine.interrupt import Interrupted
 from acclimate.errors import UserError
 from acclimate.pipeline.stage import Stage, Work
-from acclimate.recipe.sections import Pretrain, Recipe
+from acclimate.recipe.sections import Recipe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from acclimate.batching.sequence_store import WindowStore
+    from acclimate.engine.checkpoint import Checkpoints
+    from acclimate.engine.loop import Training
     from acclimate.engine.measure import Measured
+    from acclimate.engine.ranks import Ranks
     from acclimate.engine.state import TrainState
     from acclimate.pipeline.setup_torch import Machine
+    from acclimate.pipeline.team import Team
 
 OUTCOME, HELD_OUT, MODEL = "outcome.json", "held_out.safetensors", "model"
 
@@ -44,7 +49,7 @@ def pretrain_stage(recipe: Recipe, digests: Callable[[Path], str]) -> Stage:
         outside=model_identity(recipe, digests),
         needs=("corpus", "tokenizer", "tokens"),
         packages=("torch", "transformers"),
-        run=lambda work: _Run(recipe, settings, work).run(),
+        run=lambda work: _run(recipe, work),
     )
 
 
@@ -92,16 +97,34 @@ def require_positions(model: PreTrainedModel, setting: str, length: int) -> None
         raise UserError(f"{setting} is {length}, the model takes sequences of {positions} tokens at most")
 
 
-class _Run:
-    """One run of the stage: the objects that its steps share."""
+def _run(recipe: Recipe, work: Work) -> None:
+    """The stage: rank 0 of as many as the hardware section says."""
+    from acclimate.pipeline.setup_torch import prepare
+    from acclimate.pipeline.team import Team
+    from acclimate.recipe.resolving import resolved
 
-    def __init__(self, recipe: Recipe, settings: Pretrain, work: Work) -> None:
+    machine = prepare(work.hardware)
+    description = {
+        "recipe": resolved(recipe),
+        "workspace": str(work.workspace.absolute()),
+        "inputs": {name: str(artifact.folder.absolute()) for name, artifact in work.inputs.items()},
+    }
+    with Team(
+        work.hardware.ranks, device=machine.device, threads=machine.threads, description=description
+    ) as team:
+        Pretraining(recipe, work, replace(machine, device=team.device), team.ranks).lead(team)
+
+
+class Pretraining:
+    """One run of the stage on one rank: the objects that its steps share."""
+
+    def __init__(self, recipe: Recipe, work: Work, machine: Machine, ranks: Ranks) -> None:
         from acclimate.models.bert import Vocabulary
-        from acclimate.pipeline.setup_torch import prepare
         from acclimate.tokenizer.loading import load_tokenizer
 
-        self.recipe, self.settings, self.work = recipe, settings, work
-        self.machine: Machine = prepare(work.hardware)
+        assert recipe.pretrain is not None
+        self.recipe, self.settings, self.work = recipe, recipe.pretrain, work
+        self.machine, self.ranks = machine, ranks
         self.tokenizer: PreTrainedTokenizerFast = load_tokenizer(work.inputs["tokenizer"].folder)
         vocabulary = Vocabulary(len(self.tokenizer), int(self.tokenizer.pad_token_id))
         require_same_vocabulary(recipe, self.tokenizer)
@@ -112,7 +135,7 @@ class _Run:
             warn=lambda text: work.emit("warning", message=text),
         )
         self.model: PreTrainedModel = model.to(self.machine.device)
-        require_positions(self.model, "pretrain.sequence_length", settings.sequence_length)
+        require_positions(self.model, "pretrain.sequence_length", self.settings.sequence_length)
 
     def store(self, split: str) -> WindowStore:
         from acclimate.batching.sequence_store import WindowStore
@@ -126,20 +149,23 @@ class _Run:
     def measured(self, split: str, *, all_of_it: bool = False) -> Measured:
         """The model's loss on held-out text under masks that are always the same."""
         from acclimate.engine.measure import measure
+        from acclimate.pipeline.setup_torch import threads
         from acclimate.recipe.units import Length
 
         objective = self.settings.objective.build(tokenizer=self.tokenizer, seed=self.recipe.seed, fixed=True)
-        return measure(
-            self.model,
-            objective,
-            self.store(split),
-            batch=Length(8192, "tokens"),
-            precision=self.machine.precision,
-            device=self.machine.device,
-            most=None if all_of_it else self.settings.validate_.most,
-        )
+        with threads(self.machine.threads):  # all of them: other ranks wait
+            return measure(
+                self.model,
+                objective,
+                self.store(split),
+                batch=Length(8192, "tokens"),
+                precision=self.machine.precision,
+                device=self.machine.device,
+                most=None if all_of_it else self.settings.validate_.most,
+            )
 
-    def run(self) -> None:
+    def lead(self, team: Team) -> None:
+        """As rank 0: measure, train, measure, and write the artifact."""
         from safetensors.numpy import save_file
 
         from acclimate.artifacts.durable import new_folder, write_json
@@ -147,7 +173,7 @@ class _Run:
         if not len(self.store("train").lengths):
             raise UserError("the training part of the corpus holds no text to train on")
         held_out = self.losses("before", "validation", self.measured("validation"))
-        state, seconds = self.train()
+        state, seconds = self.train(team)
         held_out |= self.losses("after", "validation", self.measured("validation"))
         if len(self.store("test").lengths):
             held_out |= self.losses("test", "test", self.measured("test", all_of_it=True))
@@ -184,13 +210,20 @@ class _Run:
             f"{moment}/size": np.array([store.num_tokens, store.num_bytes]),
         }
 
-    def train(self) -> tuple[TrainState, float]:
-        """Train from the newest checkpoint, or from the start; returns the last state and the seconds of training."""
+    def follow(self) -> None:
+        """As another rank: take rank 0's steps beside it. It knows when to stop, and ends this process."""
+        from acclimate.engine.loop import train
+        from acclimate.recipe.units import Length
+
+        training, state, _, _ = self.prepared()
+        for _ in train(replace(training, length=Length(1e15, "steps")), state):
+            pass
+
+    def prepared(self) -> tuple[Training, TrainState, Checkpoints, Path | None]:
+        """The training, its state, where it is saved, and the checkpoint it was resumed from, if any."""
         from acclimate.engine.checkpoint import Checkpoints
-        from acclimate.engine.fit import Surroundings, fit
         from acclimate.engine.loop import Training
         from acclimate.engine.state import TrainState
-        from acclimate.pipeline.training_log import TrainingLog
 
         settings = self.settings
         state = TrainState(
@@ -206,13 +239,25 @@ class _Run:
             seed=self.recipe.seed,
             precision=self.machine.precision,
             device=self.machine.device,
+            ranks=self.ranks,
         )
         checkpoints = Checkpoints(
             self.work.workspace / "checkpoints",
             keep=settings.checkpoint.keep,
             warn=lambda text: self.work.emit("warning", message=text),
         )
-        resumed = checkpoints.resume(state)
+        with self.ranks.first():  # rank 0 mends what a crash has left there
+            resumed = checkpoints.resume(state)
+        return training, state, checkpoints, resumed
+
+    def train(self, team: Team) -> tuple[TrainState, float]:
+        """Train from the newest checkpoint, or from the start; returns the last state and the seconds of training."""
+        from acclimate.engine.fit import Surroundings, fit
+        from acclimate.pipeline.setup_torch import threads
+        from acclimate.pipeline.training_log import TrainingLog
+
+        settings = self.settings
+        training, state, checkpoints, resumed = self.prepared()
         if resumed is not None:
             self.work.emit("resumed", step=state.progress.steps, checkpoint=resumed.name)
         around = Surroundings(
@@ -227,6 +272,7 @@ class _Run:
         store = self.store("validation")
         tokens_per_byte = store.num_tokens / max(1, store.num_bytes)
         with (
+            threads(team.threads),
             self.work.stop.polite(),
             TrainingLog(
                 self.work, settings.length, done=state.progress.steps, tokens_per_byte=tokens_per_byte
@@ -235,6 +281,7 @@ class _Run:
             for record in fit(training, state, around):
                 log.write(record, state.progress)
             log.copy_to(self.work.folder)
+        team.end()
         if self.work.stop():  # asked while the logs were copied
             raise Interrupted
         return state, state.progress.seconds

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,3 +43,16 @@ def prepare(hardware: Hardware) -> Machine:
     torch.set_num_threads(hardware.threads or max(1, int(usable_cores())))
     device = choose_device(hardware.device)
     return Machine(device, choose_precision(hardware.precision, device), torch.get_num_threads())
+
+
+@contextmanager
+def threads(number: int) -> Iterator[None]:
+    """So many threads inside, as many as before outside."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -141,9 +141,11 @@ class Hardware(Settings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto takes an accelerator when there is one."""
     threads: int | None = Field(default=None, ge=1)
-    """Processor threads; all cores unless given. Another number may change the last bits."""
+    """Processor threads, of all ranks together; all cores unless given. Another number may change the last bits."""
+    ranks: int = Field(default=1, ge=1, le=256)
+    """Processes that share each step of the pretraining, on this machine; with CUDA one for each device."""
     micro_batch: Batch | None = None
-    """Most tokens or sequences in memory at once; a batch is added up from such pieces, exactly."""
+    """Most tokens or sequences in a rank's memory at once; a batch is added up from such pieces, exactly."""
 
 
 def _folder_name(name: str) -> str:

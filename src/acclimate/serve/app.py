@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Security
 from fastapi.security import HTTPBearer
@@ -23,6 +24,9 @@ from acclimate.serve.security import Access, check_exposure
 from acclimate.serve.server import GracefulServer, bind, url
 from acclimate.serve.service import Service
 
+if TYPE_CHECKING:
+    from acclimate.models.inference import Wanted
+
 
 def create_app(
     models: Layout | Service,
@@ -30,13 +34,16 @@ def create_app(
     *,
     key: str | None = None,
     device: str | None = None,
+    precision: Wanted = "auto",
 ) -> FastAPI:
     """The ASGI application. The models are loaded in the background when it starts, and `/readyz` tells when.
 
     A request passes: counting → who asks → bounded body → endpoint.
     """
     limits = models.limits if isinstance(models, Service) else limits or Limits()
-    service = models if isinstance(models, Service) else Service(models, limits, device=device)
+    service = (
+        models if isinstance(models, Service) else Service(models, limits, device=device, precision=precision)
+    )
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
@@ -72,6 +79,7 @@ def serve(
     key: str | None = None,
     limits: Limits | None = None,
     device: str | None = None,
+    precision: Wanted = "auto",
     tell: Callable[[str], None] | None = None,
 ) -> None:
     """Serve a run folder or a model folder until SIGTERM or Ctrl-C; then finish what is queued and return.
@@ -84,7 +92,7 @@ def serve(
     check_exposure(host, key)
     layout = find_models(folder)
     check_digests(layout)
-    service = Service(layout, limits or Limits(), device=device)
+    service = Service(layout, limits or Limits(), device=device, precision=precision)
     server = GracefulServer(create_app(service, key=key), service)
     with bind(host, port) as socket:
         address = url(socket)

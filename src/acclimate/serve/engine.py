@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from acclimate.batching.packed import PackedBatch, Sequences, pack
 from acclimate.errors import UserError
-from acclimate.models.forward import class_logits, encode, mean_pooled, token_logits
+from acclimate.models.forward import token_logits
+from acclimate.models.inference import Inference, Wanted
 from acclimate.models.loading import load_model
 from acclimate.serve.answers import Classified, Embedded, Filled, Item, Proposal, Query
 from acclimate.serve.layout import Layout, Source
@@ -31,31 +33,27 @@ _MASKS_AT_ONCE = 256
 
 
 class Loaded:
-    """A model with its tokenizer, in evaluation mode, on its device."""
+    """A model with its tokenizer, ready to answer, on its device."""
 
-    def __init__(self, source: Source, device: torch.device) -> None:
+    def __init__(self, source: Source, device: torch.device, precision: Wanted) -> None:
         self.source = source
         self.device = device
         self.tokenizer = load_tokenizer(source.folder)
-        self.model: PreTrainedModel = load_model(source.folder, source.kind).eval().to(device)
+        self.model: PreTrainedModel = load_model(source.folder, source.kind).to(device)
+        self.inference = Inference(self.model, precision)
         # Plain Transformers gives the model segments only where the tokenizer says that the model takes them.
         self._segments = "token_type_ids" in self.tokenizer.model_input_names
         self.max_length = _max_length(self.model, self.tokenizer)
+        self._encode_batch = _encoder(self.tokenizer, self.max_length).encode_batch
 
     def items(self, queries: Sequence[Query]) -> list[Item]:
         """Tokenised with special tokens, cut to the model's length (longest side first) where need be."""
-        pairs = [query.pair for query in queries]
-        if any(pair is not None for pair in pairs) and not all(pair is not None for pair in pairs):
-            return [item for query in queries for item in self.items([query])]
-        batch = self.tokenizer(
-            [query.text for query in queries],
-            pairs if queries and pairs[0] is not None else None,
-            truncation="longest_first",
-            max_length=self.max_length,
+        encodings = self._encode_batch(
+            [query.text if query.pair is None else (query.text, query.pair) for query in queries]
         )
         mask = self.tokenizer.mask_token_id
         items = []
-        for query, encoding in zip(queries, batch.encodings, strict=True):
+        for query, encoding in zip(queries, encodings, strict=True):
             tokens = np.array(encoding.ids, dtype=np.int64)
             places = np.flatnonzero(tokens == mask) if query.top and mask is not None else ()
             items.append(
@@ -105,7 +103,7 @@ class Classify:
 
     def run(self, items: Sequence[Item]) -> list[Classified]:
         with torch.inference_mode():
-            logits = class_logits(self.loaded.model, self.loaded.pack(items)).double()  # [B, C]
+            logits = self.loaded.inference.class_logits(self.loaded.pack(items)).double()  # [B, C]
             scores = logits.sigmoid() if self.loaded.source.multi_label else logits.softmax(-1)
         rows = _finite(scores, self.loaded.source)
         return [Classified(row, item) for row, item in zip(rows, items, strict=True)]
@@ -141,7 +139,7 @@ class FillMask:
         wanted = [item.top for item in items for _ in item.masks]
         found: list[list[Proposal]] = []
         with torch.inference_mode():
-            hidden = encode(self.loaded.model, batch).index_select(0, batch.target_positions)  # [M, H]
+            hidden = self.loaded.inference.hidden(batch, batch.target_positions)  # [M, H]
             for part in hidden.split(_MASKS_AT_ONCE):
                 scores = token_logits(self.loaded.model, part).double().softmax(-1)  # [M, V]
                 tops = wanted[len(found) : len(found) + len(part)]
@@ -173,9 +171,7 @@ class Embed:
         return self.loaded.items(queries)
 
     def run(self, items: Sequence[Item]) -> list[Embedded]:
-        with torch.inference_mode():
-            means = mean_pooled(self.loaded.model, self.loaded.pack(items))
-        vectors = _finite(means, self.loaded.source)
+        vectors = _finite(self.loaded.inference.mean_pooled(self.loaded.pack(items)), self.loaded.source)
         return [Embedded(vector, item) for vector, item in zip(vectors, items, strict=True)]
 
 
@@ -204,10 +200,7 @@ class Models:
 
 def _warm(lane: Lane, query: Query) -> None:
     source = lane.loaded.source
-    try:
-        (result,) = lane.run(lane.encode([query]))
-    except NotImplementedError as error:
-        raise UserError(f"{source.folder}: {error}") from error
+    (result,) = lane.run(lane.encode([query]))
     if isinstance(result, Classified) and len(result.probabilities) != len(source.labels):
         raise UserError(
             f"{source.folder}: config.json names {len(source.labels)} labels, the model answers with "
@@ -215,18 +208,20 @@ def _warm(lane: Lane, query: Query) -> None:
         )
 
 
-def load(layout: Layout, device: str | None = None) -> Models:
+def load(layout: Layout, device: str | None = None, precision: Wanted = "auto") -> Models:
     """Load every model of the layout, and warm it up. `device` None: an accelerator where there is one.
 
-    Raises UserError for a model that cannot be loaded or does not answer with finite numbers.
+    Raises UserError for a model that cannot be loaded, does not answer with finite numbers, or cannot be had in the
+    precision that is asked for.
     """
     with _no_progress_bars():
-        return _load(layout, torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")))
+        place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        return _load(layout, place, precision)
 
 
-def _load(layout: Layout, place: torch.device) -> Models:
-    base = Loaded(layout.base, place) if layout.base else None
-    tasks = {source.name: Loaded(source, place) for source in layout.tasks}
+def _load(layout: Layout, place: torch.device, precision: Wanted) -> Models:
+    base = Loaded(layout.base, place, precision) if layout.base else None
+    tasks = {source.name: Loaded(source, place, precision) for source in layout.tasks}
     models = Models(
         classify={name: Classify(loaded) for name, loaded in tasks.items()},
         fill_mask=FillMask(base) if base and base.source.kind == "mlm" else None,
@@ -248,6 +243,14 @@ def _no_progress_bars() -> Iterator[None]:
     finally:
         if shown:
             logging.enable_progress_bar()
+
+
+def _encoder(tokenizer: PreTrainedTokenizerFast, max_length: int) -> Tokenizer:
+    """A copy that cuts texts to the length and nothing else; the wrapper around it costs more than its work."""
+    own = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    own.enable_truncation(max_length, strategy="longest_first", direction=tokenizer.truncation_side)
+    own.no_padding()
+    return own
 
 
 def _max_length(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> int:

@@ -41,7 +41,9 @@ class Exported:
     """What was written."""
 
     folder: Path
-    source: Source
+    model: Path
+    """The folder that it was made from."""
+    kind: Kind
     num_bytes: int
     """Of the graph."""
     parity: Parity
@@ -65,19 +67,20 @@ def export_onnx(
     require_onnx()
     _require_free(target)
     layout = find_models(folder)
-    source = _chosen(layout, task, kind)
+    source = _chosen(layout, task)
     check_digests(replace(layout, base=source, tasks=()))
+    kind = _kind(source, kind)
     texts = sample_texts() if texts is None else texts
     if not texts:
         raise UserError("no texts to compare the answers on")
     with durable.scratch_folder(_nearest_folder(target)) as scratch:
-        parity = _write(source, precision, texts, scratch)
-        problem = parity.problem(precision, source.kind)
+        parity = _write(source, kind, precision, texts, scratch)
+        problem = parity.problem(precision, kind)
         if problem:
             better = "; export in fp32, or judge by texts of its own kind" if precision == "int8" else ""
             raise UserError(f"{source.folder}: not exported: {problem}{better}")
         durable.link_tree(scratch, target)
-    return Exported(target, source, (target / GRAPH).stat().st_size, parity)
+    return Exported(target, source.folder, kind, (target / GRAPH).stat().st_size, parity)
 
 
 def _require_free(target: Path) -> None:
@@ -92,23 +95,24 @@ def _nearest_folder(target: Path) -> Path:
     return next(place for place in target.absolute().parents if place.is_dir())
 
 
-def _chosen(layout: Layout, task: str | None, kind: Kind | None) -> Source:
+def _chosen(layout: Layout, task: str | None) -> Source:
     tasks = {source.name: source for source in layout.tasks}
     if task is not None and task not in tasks:
         raise UserError(f"{layout.root}: {unknown_task(task, tasks)}")
     if task is None and layout.base is None and len(tasks) > 1:
         raise UserError(f"{layout.root}: holds several tasks, name one: {', '.join(sorted(tasks))}")
-    source = tasks[task] if task is not None else layout.base or next(iter(tasks.values()))
-    if kind in (None, source.kind):
-        return source
-    if kind == "encoder":
-        return replace(source, kind="encoder", labels=())
-    raise UserError(
-        f"{source.folder}: its kind is {source.kind}; it can be exported as that or as encoder, not {kind}"
-    )
+    return tasks[task] if task is not None else layout.base or next(iter(tasks.values()))
 
 
-def _write(source: Source, precision: Precision, texts: Sequence[str], folder: Path) -> Parity:
+def _kind(source: Source, wanted: Kind | None) -> Kind:
+    if wanted not in (None, "encoder", source.kind):
+        raise UserError(
+            f"{source.folder}: its kind is {source.kind}; it can be exported as that or as encoder, not as {wanted}"
+        )
+    return wanted or source.kind
+
+
+def _write(source: Source, kind: Kind, precision: Precision, texts: Sequence[str], folder: Path) -> Parity:
     """Fill the folder; how near its answers are. Nothing is judged here."""
     from acclimate.models.loading import load_model
     from acclimate.tokenizer.loading import load_tokenizer
@@ -117,7 +121,8 @@ def _write(source: Source, precision: Precision, texts: Sequence[str], folder: P
     model = load_model(source.folder, source.kind).eval()
     positions = int(getattr(model.config, "max_position_embeddings", 0) or tokenizer.model_max_length)
     tokenizer.model_max_length = min(positions, int(tokenizer.model_max_length))
-    answers = Answers(model, source.kind, input_names(model, tokenizer))
+    part = model.base_model if kind == "encoder" else model
+    answers = Answers(part, kind, input_names(part, tokenizer))
     graph = folder / GRAPH
     write_graph(answers, graph)
     if precision == "int8":
@@ -125,23 +130,23 @@ def _write(source: Source, precision: Precision, texts: Sequence[str], folder: P
         durable.move(graph, whole)
         quantise(whole, graph)
         durable.remove(whole)
-    parity = compare(answers, open_graph(graph), tokenizer, source, texts)
+    parity = compare(answers, open_graph(graph), tokenizer, texts, multi_label=source.multi_label)
     tokenizer.save_pretrained(folder)
     durable.write_bytes(folder / "config.json", (source.folder / "config.json").read_bytes())
-    if source.labels:
+    if kind == "classification":
         labels = {"labels": list(source.labels), "multi_label": source.multi_label}
         durable.write_json(folder / "labels.json", labels)
-    durable.write_json(folder / "parity.json", _told(source, precision, answers, parity))
+    durable.write_json(folder / "parity.json", _told(source.name, precision, answers, parity))
     return parity
 
 
-def _told(source: Source, precision: Precision, answers: Answers, parity: Parity) -> dict[str, Any]:
+def _told(name: str, precision: Precision, answers: Answers, parity: Parity) -> dict[str, Any]:
     return {
-        "name": source.name,
-        "kind": source.kind,
+        "name": name,
+        "kind": answers.kind,
         "precision": precision,
         "inputs": answers.inputs,
-        "outputs": output_names(source.kind),
+        "outputs": output_names(answers.kind),
         **parity.to_json(),
         "versions": {name: metadata.version(name) for name in _PACKAGES},
     }

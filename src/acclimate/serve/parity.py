@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from acclimate.serve.layout import Source
 from acclimate.serve.onnx_graph import Answers, Precision
 
 if TYPE_CHECKING:
@@ -88,13 +87,19 @@ class Parity:
 BOUNDS: dict[str, tuple[float, dict[str, float]]] = {
     # Equal arithmetic in another order: a tie may still fall to the other side, so agreement is not asked.
     "fp32": (1e-4, {"classification": 0.0, "mlm": 0.0, "encoder": 0.0}),
-    "int8": (0.3, {"classification": 0.95, "mlm": 0.8, "encoder": 0.95}),
+    # Some five times what trained BERT minis show: 0.01, 0.998, 0.985, 0.9999.
+    "int8": (0.15, {"classification": 0.98, "mlm": 0.9, "encoder": 0.98}),
 }
 """Precision → (largest relative difference, least agreement by kind)."""
 
 
 def compare(
-    answers: Answers, session: Any, tokenizer: PreTrainedTokenizerFast, source: Source, texts: Sequence[str]
+    answers: Answers,
+    session: Any,
+    tokenizer: PreTrainedTokenizerFast,
+    texts: Sequence[str],
+    *,
+    multi_label: bool = False,
 ) -> Parity:
     """Run the texts through both in padded batches of several sizes."""
     answers.model.set_attn_implementation("sdpa")  # not the one that was exported: one more witness
@@ -107,17 +112,17 @@ def compare(
         found = session.run(None, inputs)
         real = inputs["attention_mask"].astype(bool)
         rows, others = (
-            out[0] if source.kind == "classification" else out[0][real] for out in (expected, found)
+            out[0] if answers.kind == "classification" else out[0][real] for out in (expected, found)
         )
         difference = max(difference, float(np.abs(rows - others).max()))
         scale = max(scale, float(np.abs(rows).max()))
-        if source.kind == "encoder":
+        if answers.kind == "encoder":
             cosine = min(cosine, _least_cosine(expected[1], found[1]))
             num_answers += len(real)
         else:
-            same = _decided(rows, source.multi_label) == _decided(others, source.multi_label)
+            same = _decided(rows, multi_label) == _decided(others, multi_label)
             num_answers, equal = num_answers + same.size, equal + int(same.sum())
-    agreement = cosine if source.kind == "encoder" else equal / num_answers
+    agreement = cosine if answers.kind == "encoder" else equal / num_answers
     return Parity(len(texts), num_answers, difference, scale, agreement)
 
 

@@ -19,6 +19,7 @@ from acclimate.serve.metrics import CLIENT_LEFT, Metrics
 from acclimate.serve.refusals import Refusal, too_large, too_late, unavailable
 
 if TYPE_CHECKING:
+    from acclimate.models.inference import Wanted
     from acclimate.serve.engine import Models
 
 logger = logging.getLogger(__name__)
@@ -29,7 +30,9 @@ Status = Literal["loading", "ready", "stopping", "failed"]
 class Service:
     """Holds the models, the queue and the state that `/readyz` tells."""
 
-    def __init__(self, layout: Layout, limits: Limits, *, device: str | None = None) -> None:
+    def __init__(
+        self, layout: Layout, limits: Limits, *, device: str | None = None, precision: Wanted = "auto"
+    ) -> None:
         self.layout = layout
         self.limits = limits
         self.metrics = Metrics()
@@ -39,6 +42,7 @@ class Service:
         self.on_change: Callable[[Service], None] = lambda service: None
         """Called from the loading thread when the service got ready or failed."""
         self._device = device
+        self._precision = precision
         self._models: Models | None = None
         self._batcher = Batcher(limits, self.metrics)
         # A daemon: a load that hangs must not keep the process alive.
@@ -52,7 +56,7 @@ class Service:
         try:
             from acclimate.serve.engine import load
 
-            models = load(self.layout, self._device)
+            models = load(self.layout, self._device, self._precision)
         except BaseException as error:  # told through `error`; a thread has nobody to raise to
             self.error = error
             self.status = "failed"

@@ -79,6 +79,12 @@ static float softened(const float* scores, int padded, float scale, typename D::
   return 1.0f / sum_of(sum);
 }
 
+// What `attend` needs for keys of this length.
+static inline size_t attention_bytes(int length, int size) {
+  const size_t keys = rounded_up(length, LANES), dims = rounded_up(size, LANES);
+  return (keys * (size + 1) + dims * (length + 1) + TALL * keys * 2) * 4;
+}
+
 // q [Q, size] on k, v [L, size] → put(row, column, values). Pad lanes of the last column block are zero.
 template <class D, class Put>
 static void attend(const typename D::A* q, i64 q_stride, int queries, const typename D::A* k, const typename D::A* v,
@@ -86,7 +92,7 @@ static void attend(const typename D::A* q, i64 q_stride, int queries, const type
   const int keys = rounded_up(length, LANES), dims = rounded_up(size, LANES);
   const int key_groups = (size + D::G - 1) / D::G, value_groups = (length + D::G - 1) / D::G;
   const size_t key_words = (size_t)keys * key_groups, value_words = (size_t)dims * value_groups;
-  char* place = memory.at_least((key_words + value_words + (size_t)TALL * keys * 2 + WIDTH) * 4);
+  char* place = memory.at_least(attention_bytes(length, size));
   uint32_t *packed_k = (uint32_t*)place, *packed_v = packed_k + key_words;
   float* scores = (float*)(packed_v + value_words);
   typename D::A* weights = (typename D::A*)(scores + (size_t)TALL * keys);

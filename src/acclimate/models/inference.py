@@ -1,0 +1,69 @@
+"""A model that only answers: through the native encoder where it can be had, else as packed torch does.
+
+Legend: T tokens in the row, B sequences, W wanted rows, H hidden size, C classes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+from acclimate.batching.packed import PackedBatch
+from acclimate.errors import UserError
+from acclimate.kernels.build import problems
+from acclimate.models.forward import encode, first_logits, means
+from acclimate.models.native_encoder import NativeEncoder, Precision, precisions, takes
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel
+
+Wanted = Literal["auto", Precision]
+
+
+class Inference:
+    """Answers of a model with the weights that it has now; changes made to it later are not all seen."""
+
+    def __init__(self, model: PreTrainedModel, precision: Wanted = "auto") -> None:
+        """`auto`: bf16 where the processor multiplies it in hardware, else fp32.
+
+        Raises UserError for bf16 or int8 where it cannot be had.
+        """
+        self.model = model.eval()
+        native = precisions() if takes(model) else ()
+        if precision == "auto":
+            precision = "bf16" if "bf16" in native else "fp32"
+        if precision != "fp32" and precision not in native:
+            raise UserError(f"precision {precision} cannot be had here: {_obstacle(model, precision)}")
+        self.precision: Precision = precision
+        self._native = NativeEncoder(model, precision) if precision in native else None
+
+    @torch.inference_mode()
+    def class_logits(self, batch: PackedBatch) -> Tensor:
+        """Class scores [B, C] in fp32."""
+        return first_logits(self.model, self.hidden(batch, batch.cu_seqlens[:-1]))
+
+    @torch.inference_mode()
+    def mean_pooled(self, batch: PackedBatch) -> Tensor:
+        """Mean of the last layer over each sequence's tokens [B, H], in fp32."""
+        return means(self.hidden(batch), batch)
+
+    @torch.inference_mode()
+    def hidden(self, batch: PackedBatch, wanted: Tensor | None = None) -> Tensor:
+        """Last layer's output [W, H] at the wanted rows (ascending), or at all [T, H]."""
+        if self._native is not None:
+            return self._native(batch.tokens, batch.positions, batch.segments, batch.cu_seqlens, wanted)
+        hidden = encode(self.model, batch)
+        return hidden if wanted is None else hidden.index_select(0, wanted)
+
+
+def _obstacle(model: PreTrainedModel, precision: Precision) -> str:
+    if model.device.type != "cpu":
+        return f"it is for processors, and the model is on {model.device.type}"
+    if not takes(model):
+        return f"a model of type {model.config.model_type!r} with its settings runs in fp32 only"
+    if not precisions():
+        return f"the native encoder could not be built ({problems['encoder']})"
+    needed = {"bf16": "AVX-512 BF16", "int8": "AVX-512 VNNI"}
+    return f"this processor has no {needed[precision]} instructions"

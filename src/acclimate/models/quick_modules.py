@@ -1,0 +1,144 @@
+"""Taking the fast way through a Transformers model without changing its code, its weights or its names.
+
+Modules keep their parameters and their place; only their class becomes a subclass whose forward calls a kernel. So
+saving, loading and `isinstance` are as before. On an accelerator, and where the kernels cannot be built, each does
+what it did. `ACCLIMATE_FAST=0` leaves every module alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from acclimate.kernels import native
+from acclimate.kernels.build import switched_on
+from acclimate.kernels.embedding import embedding_sum
+from acclimate.kernels.fused_linear import ACTIVATIONS, linear_activation, linear_dropout_norm
+from acclimate.kernels.norm import dropout, layer_norm
+from acclimate.kernels.products import linear
+
+_quick: dict[type, type] = {}
+"""class → its quick subclass"""
+
+
+def quicken(model: nn.Module) -> None:
+    """Give the model's modules their quick forwards; harmless when they have them."""
+    if not switched_on():
+        return
+    for module in model.modules():
+        forward = _forward_for(module)
+        if forward is not None:
+            module.__class__ = _subclass(type(module), forward)
+
+
+def _subclass(plain: type, forward: Callable[..., Tensor]) -> type:
+    if plain not in _quick:
+
+        def chosen(self: nn.Module, *inputs: Any, **named: Any) -> Tensor:
+            first = inputs[0] if inputs else named.get("input_ids")
+            if first is None or first.device.type != "cpu":
+                return plain.forward(self, *inputs, **named)  # type: ignore[attr-defined, no-any-return]
+            return forward(self, *inputs, **named)
+
+        _quick[plain] = type(f"Quick{plain.__name__}", (plain,), {"forward": chosen, "__module__": plain.__module__})
+    return _quick[plain]
+
+
+def _forward_for(module: nn.Module) -> Callable[..., Tensor] | None:
+    kind = type(module)
+    if kind is nn.Linear:
+        return _linear
+    if not native.available():
+        return None
+    if kind in _EXACTLY:
+        return _EXACTLY[kind]
+    forward, fits = _BY_NAME.get(kind.__name__, (None, None))
+    return forward if fits is not None and fits(module) else None
+
+
+def _linear(self: Any, x: Tensor) -> Tensor:
+    return linear(x, self.weight, self.bias)
+
+
+def _layer_norm(self: Any, x: Tensor) -> Tensor:
+    return layer_norm(x, self)
+
+
+def _dropout(self: Any, x: Tensor) -> Tensor:
+    return dropout(x, self.p) if self.training else x
+
+
+def _output(self: Any, hidden_states: Tensor, input_tensor: Tensor) -> Tensor:
+    p = self.dropout.p if self.training else 0.0
+    return linear_dropout_norm(hidden_states, self.dense, input_tensor, self.LayerNorm, p)
+
+
+def _intermediate(self: Any, hidden_states: Tensor) -> Tensor:
+    return linear_activation(hidden_states, self.dense.weight, self.dense.bias, _activation(self.intermediate_act_fn))
+
+
+def _transform(self: Any, hidden_states: Tensor) -> Tensor:
+    name = _activation(self.transform_act_fn)
+    return layer_norm(linear_activation(hidden_states, self.dense.weight, self.dense.bias, name), self.LayerNorm)
+
+
+def _embeddings(
+    self: Any,
+    input_ids: Tensor,
+    token_type_ids: Tensor | None = None,
+    position_ids: Tensor | None = None,
+    inputs_embeds: Tensor | None = None,
+    past_key_values_length: int = 0,
+) -> Tensor:
+    """BERT's three tables; positions and segments that are not given are counted as Transformers does."""
+    if position_ids is None:
+        position_ids = self.position_ids[:, past_key_values_length : input_ids.shape[1] + past_key_values_length]
+    if token_type_ids is None:
+        token_type_ids = torch.zeros_like(input_ids)
+    tables = (self.word_embeddings, self.position_embeddings, self.token_type_embeddings)
+    ids = tuple(x.expand_as(input_ids) for x in (input_ids, position_ids, token_type_ids))
+    summed = embedding_sum(tables, ids)
+    return _dropout(self.dropout, layer_norm(summed, self.LayerNorm))
+
+
+def _activation(function: nn.Module) -> str | None:
+    """Transformers' name of an activation module, if there is a kernel for it."""
+    from transformers.activations import ACT2FN
+
+    for name in ACTIVATIONS:
+        known = ACT2FN[name]
+        if type(function) is type(known) and getattr(function, "act", None) == getattr(known, "act", None):
+            return name
+    return None
+
+
+def _has_norm(module: nn.Module) -> bool:
+    norm = module.LayerNorm
+    return isinstance(norm, nn.LayerNorm) and norm.bias is not None and len(norm.normalized_shape) == 1
+
+
+def _is_output(module: nn.Module) -> bool:
+    return _has_norm(module) and module.dense.bias is not None
+
+
+def _is_intermediate(module: nn.Module) -> bool:
+    return _activation(module.intermediate_act_fn) is not None
+
+
+def _is_transform(module: nn.Module) -> bool:
+    return _has_norm(module) and _activation(module.transform_act_fn) is not None
+
+
+_EXACTLY: dict[type, Callable[..., Tensor]] = {nn.LayerNorm: _layer_norm, nn.Dropout: _dropout}
+
+_BY_NAME: dict[str, tuple[Callable[..., Tensor], Callable[[nn.Module], bool]]] = {
+    "BertEmbeddings": (_embeddings, _has_norm),
+    "BertSelfOutput": (_output, _is_output),
+    "BertOutput": (_output, _is_output),
+    "BertIntermediate": (_intermediate, _is_intermediate),
+    "BertPredictionHeadTransform": (_transform, _is_transform),
+}
+"""Transformers' classes that are proven equal (tests/models/test_quick_modules.py), and what an instance must be."""

@@ -5,7 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install quickstart test test-slow check format clean
+BENCHES := pretraining_vs_trainer finetuning_vs_trainer time_to_quality startup_and_waste growth inference_vs_onnx \
+	serving_vs_pipeline ranks gpu_pretraining
+
+.PHONY: install quickstart test test-slow bench bench-short check format clean
 
 install: $(STAMP)
 
@@ -23,6 +26,18 @@ test: install
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
+
+# All comparisons with their records: hours, on a machine that does nothing else. See benchmarks/README.md.
+bench: $(VENV)/.installed-bench
+	set -e; for name in $(BENCHES); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py; done
+
+# The same programs for a quick look, without records: some minutes.
+bench-short: $(VENV)/.installed-bench
+	set -e; for name in $(BENCHES); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py --short; done
+
+$(VENV)/.installed-bench: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	touch $@
 
 check: install
 	$(BIN)/ruff check .

@@ -14,12 +14,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import torch
+
 import harness
 import text
-import torch
-from session import Session
-
 from acclimate.models.bert import SIZES
+from session import Session
 
 ASKED = 0.15
 PASSES = 3
@@ -46,14 +46,18 @@ def products(size: str, tokens: int) -> list[tuple[int, int, int, int]]:
 
 def flops(size: str, tokens: int) -> int:
     """Of all products of a step, forward and both gradients."""
-    return sum(3 * 2 * rows * inputs * outputs * times for rows, inputs, outputs, times in products(size, tokens))
+    return sum(
+        3 * 2 * rows * inputs * outputs * times for rows, inputs, outputs, times in products(size, tokens)
+    )
 
 
 class Product:
     """One product with its two gradients, and the best time of each."""
 
     def __init__(self, rows: int, inputs: int, outputs: int, times: int) -> None:
-        x, w, g = (torch.randn(*shape).bfloat16() for shape in ((rows, inputs), (outputs, inputs), (rows, outputs)))
+        x, w, g = (
+            torch.randn(*shape).bfloat16() for shape in ((rows, inputs), (outputs, inputs), (rows, outputs))
+        )
         self._ways = [(x, w.t()), (g, w), (g.t(), x)]
         self._results = [torch.empty(a.shape[0], b.shape[1], dtype=a.dtype) for a, b in self._ways]
         self._best = [float("inf")] * 3

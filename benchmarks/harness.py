@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import machine
-
 from acclimate.artifacts import durable
 
 HERE = Path(__file__).parent
@@ -48,13 +47,17 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--short", action="store_true", help="a quick look: fewer candidates, shorter rounds; no record")
+    parser.add_argument("--short", action="store_true", help="a quick look: less of everything; no record")
     parser.add_argument("--record", action="store_true", help="write the record in the short form too")
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="threads of each candidate (2)")
-    parser.add_argument("--seconds", type=float, metavar="S", help="about how long all timed rounds take together")
+    parser.add_argument(
+        "--seconds", type=float, metavar="S", help="about how long all timed rounds take together"
+    )
     parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help=f"rounds ({ROUNDS})")
     parser.add_argument("--data", type=Path, default=DATA, metavar="FOLDER", help="where the texts lie")
-    parser.add_argument("--scratch", type=Path, default=SCRATCH, metavar="FOLDER", help="for what is made on the way")
+    parser.add_argument(
+        "--scratch", type=Path, default=SCRATCH, metavar="FOLDER", help="for what is made on the way"
+    )
     return parser
 
 
@@ -68,11 +71,11 @@ class Worker:
         specification: Mapping[str, Any],
         *,
         threads: int,
-        environment: Mapping[str, str] = {},  # noqa: B006 - read only
+        environment: Mapping[str, str] = {},
     ) -> None:
         """Starts `module.candidate(specification, …)`. It is ready after `wait`."""
         self.name = name
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         settings = {
             "OMP_NUM_THREADS": str(threads),
             "TOKENIZERS_PARALLELISM": "true",
@@ -143,7 +146,7 @@ class Race:
     workers: dict[str, Worker] = field(default_factory=dict)
 
     def add(
-        self, name: str, module: str, *, environment: Mapping[str, str] = {}, **specification: Any  # noqa: B006
+        self, name: str, module: str, *, environment: Mapping[str, str] = {}, **specification: Any
     ) -> None:
         """Start a candidate and wait until it is ready, so that no two warm up at once."""
         worker = Worker(name, module, specification, threads=self.threads, environment=environment)
@@ -153,14 +156,18 @@ class Race:
 
     def run(self, rounds: int, **command: Any) -> dict[str, list[dict[str, Any]]]:
         """The rounds, every candidate once in each, each time another one first."""
-        self.results = {name: [] for name in self.workers}
-        names = list(self.workers)
+        self.results = {}
         for number in range(rounds):
-            turn = number % len(names)
-            for name in names[turn:] + names[:turn]:
-                self.results[name].append(self.workers[name].ask(**command))
+            self.turn(**command)
             tell(f"  round {number + 1} of {rounds}")
         return self.results
+
+    def turn(self, **command: Any) -> None:
+        """One round: every candidate once."""
+        names = list(self.workers)
+        first = len(self.results.get(names[0], [])) % len(names)
+        for name in names[first:] + names[:first]:
+            self.results.setdefault(name, []).append(self.workers[name].ask(**command))
 
     def __enter__(self) -> Race:
         return self
@@ -205,7 +212,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     lines = [
         "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+            [
+                row[0].ljust(widths[0]),
+                *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
+            ]
         )
         for row in cells
     ]
@@ -213,7 +223,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def finish(
-    name: str, options: argparse.Namespace, findings: Mapping[str, Any], rounds: Mapping[str, list[dict[str, Any]]]
+    name: str,
+    options: argparse.Namespace,
+    findings: Mapping[str, Any],
+    rounds: Mapping[str, list[dict[str, Any]]],
 ) -> None:
     """Say whether the machine was free, and write the record: of a full run, or when asked to.
 
@@ -221,7 +234,7 @@ def finish(
     """
     disturbed = machine.busy([figures for answers in rounds.values() for figures in answers])
     if disturbed:
-        print(f"\nThe machine was busy: {disturbed:.0%} of the rounds had to wait for a core. Trust nothing finer than that.")
+        print(f"\nThe machine was busy: in {disturbed:.0%} of the turns a candidate had to wait for a core.")
     if options.short and not options.record:
         return
     path = durable.new_folder(RECORDS) / f"{name}.json"
@@ -231,7 +244,9 @@ def finish(
         "machine": machine.describe(options.threads),
         "disturbed_rounds": disturbed,
         "options": {
-            key: value for key, value in vars(options).items() if key not in ("data", "scratch", "record", "short")
+            key: value
+            for key, value in vars(options).items()
+            if key not in ("data", "scratch", "record", "short")
         },
         "findings": findings,
         "rounds": rounds,

@@ -14,25 +14,23 @@ from typing import Any
 
 import numpy as np
 import torch
-from machine import Clock
 from numpy.typing import NDArray
-from session import Session
-from text import Labelled, sst2, tokenizer_folder
 
 from acclimate.artifacts import durable
 from acclimate.models.bert import Bert, Vocabulary
 from acclimate.models.building import Labels
 from acclimate.serve.export import export_onnx
+from acclimate.serve.limits import Limits
 from acclimate.tokenizer.loading import load_tokenizer
+from machine import Clock
+from session import Session
+from text import VOCABULARY, Labelled, read, sst2, tokenizer_folder
 
 Answer = Callable[[Sequence[str]], NDArray[Any]]
-ROWS = 30_522
 
 
 def sentences(data: Path) -> Labelled:
     """SST-2's whole sentences with their labels: the development part and then the labelled test part."""
-    from text import read
-
     rows = [line.rpartition("\t") for line in read(data / "sst2/test_labeled.tsv.gz").split("\n")[1:] if line]
     development = sst2(data, "test")
     texts = [*development.texts, *(text.strip() for text, _, _ in rows)]
@@ -47,6 +45,16 @@ def texts_file(data: Path, scratch: Path) -> Path:
     return path
 
 
+def fresh_classifier(size: str, tokenizer: Any) -> Any:
+    """With random weights and as many rows as BERT's vocabulary has."""
+    return Bert(size=size).build(
+        vocabulary=Vocabulary(VOCABULARY, int(tokenizer.pad_token_id)),
+        seed=17,
+        kind="classification",
+        labels=Labels(("negative", "positive")),
+    )
+
+
 def model_folder(size: str, data: Path, scratch: Path) -> Path:
     """A classifier with random weights and its tokenizer, made where it is missing."""
     source = tokenizer_folder(data, scratch)
@@ -54,12 +62,7 @@ def model_folder(size: str, data: Path, scratch: Path) -> Path:
 
     def fill(draft: Path) -> None:
         tokenizer = load_tokenizer(source)
-        model = Bert(size=size).build(
-            vocabulary=Vocabulary(ROWS, int(tokenizer.pad_token_id)),
-            seed=17,
-            kind="classification",
-            labels=Labels(("negative", "positive")),
-        )
+        model = fresh_classifier(size, tokenizer)
         with torch.no_grad():
             model.classifier.weight.mul_(30)
         model.save_pretrained(draft)
@@ -91,7 +94,9 @@ def pipeline(specification: dict[str, Any]) -> Answer:
 
     def answer(texts: Sequence[str]) -> NDArray[Any]:
         found = pipe(list(texts), batch_size=specification.get("batch", len(texts)), top_k=None)
-        return np.array([[row["score"] for row in sorted(one, key=lambda row: row["label"])] for one in found])
+        return np.array(
+            [[row["score"] for row in sorted(one, key=lambda row: row["label"])] for one in found]
+        )
 
     return answer
 
@@ -139,6 +144,36 @@ def engine(specification: dict[str, Any]) -> Answer:
     return answer
 
 
+def predictor(specification: dict[str, Any]) -> Answer:
+    """The same lane for a file of texts, in passes as large as the server's."""
+    answer, size = engine(specification), Limits().max_batch_texts
+
+    def whole(texts: Sequence[str]) -> NDArray[Any]:
+        return np.concatenate([answer(texts[first : first + size]) for first in range(0, len(texts), size)])
+
+    return whole
+
+
+def evaluation(specification: dict[str, Any]) -> Answer:
+    """`transfer.finetune.scores`, which judges a task's test examples."""
+    from acclimate.batching.sequence_store import ExampleStore
+    from acclimate.models.loading import load_model
+    from acclimate.pipeline.setup_torch import prepare
+    from acclimate.recipe.sections import Hardware
+    from acclimate.transfer.finetune import scores
+
+    machine = prepare(Hardware(threads=specification["threads"], precision=specification["precision"]))
+    tokenizer = load_tokenizer(specification["model"])
+    model = load_model(specification["model"], "classification")
+
+    def answer(texts: Sequence[str]) -> NDArray[Any]:
+        store = ExampleStore.from_texts(list(texts), None, tokenizer, 128)
+        logits = scores(model, store, 2, machine.precision, machine.device)
+        return torch.from_numpy(logits).softmax(-1).numpy()
+
+    return answer
+
+
 def embedder(specification: dict[str, Any]) -> Answer:
     """The lane behind `/v1/embed`: the mean of the last layer."""
     from acclimate.serve.answers import Query
@@ -164,7 +199,9 @@ def sentence_transformers(specification: dict[str, Any]) -> Answer:
 
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[specification["precision"]]
     body = models.Transformer(specification["model"], max_seq_length=128, model_args={"dtype": dtype})
-    encoder = SentenceTransformer(modules=[body, models.Pooling(body.get_word_embedding_dimension())], device="cpu")
+    encoder = SentenceTransformer(
+        modules=[body, models.Pooling(body.get_word_embedding_dimension())], device="cpu"
+    )
 
     def answer(texts: Sequence[str]) -> NDArray[Any]:
         found = encoder.encode(list(texts), batch_size=specification["batch"], show_progress_bar=False)
@@ -173,17 +210,19 @@ def sentence_transformers(specification: dict[str, Any]) -> Answer:
     return answer
 
 
-SIDES = {one.__name__: one for one in (pipeline, onnx, engine, embedder, sentence_transformers)}
+_SIDES = (pipeline, onnx, engine, predictor, evaluation, embedder, sentence_transformers)
+SIDES = {one.__name__: one for one in _SIDES}
 
 
 def candidate(specification: dict[str, Any], session: Session) -> None:
-    """specification: side, precision, texts (a JSON file), threads, and what the side needs: model, onnx, batch.
+    """specification: side, precision, texts (a JSON file, of which only the first `most` are taken), threads, and what the
+    side needs: model, onnx, batch, sort.
 
     Commands: {"batch": b, "seconds": s} answers batches of b texts, or all of them where b is null, for about s
     seconds; {"answers": n, "batch": b, "to": file} saves the answers to the first n texts as an array.
     """
     torch.set_num_threads(specification["threads"])
-    texts = json.loads(Path(specification["texts"]).read_text("utf-8"))
+    texts = json.loads(Path(specification["texts"]).read_text("utf-8"))[: specification.get("most")]
     answer = SIDES[specification["side"]](specification)
     for _ in range(3):
         answer(texts[:32])
@@ -200,10 +239,10 @@ def candidate(specification: dict[str, Any], session: Session) -> None:
             session.answer(saved=True)
             continue
         for _ in range(2):  # not timed: caches still hold what the candidate before left
-            answer(texts[:size])
+            answer(texts[: min(size, 64)])
         latencies: list[float] = []
         began = Clock.now()
-        while sum(latencies) < order["seconds"]:
+        while not latencies or sum(latencies) < order["seconds"]:
             part = texts[place : place + size]
             place = place + size if place + 2 * size <= len(texts) else 0
             before = time.perf_counter()

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import Race, arguments, finish, paired, shown, spread, table, tell
-from inference import model_folder, onnx_folder, texts_file
 
 from acclimate.artifacts import durable
+from harness import Race, arguments, finish, paired, shown, spread, table, tell
+from inference import model_folder, onnx_folder, texts_file
 
 BATCHES = (1, 32)
 PEER = "pipeline fp32"

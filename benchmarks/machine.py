@@ -55,7 +55,9 @@ def _processor() -> dict[str, str]:
     except OSError:
         return {}
     first = text.split("\n\n")[0]
-    return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in first.splitlines())}
+    return {
+        key.strip(): value.strip() for key, _, value in (line.partition(":") for line in first.splitlines())
+    }
 
 
 def _version(name: str) -> str | None:
@@ -81,9 +83,9 @@ def peak_memory() -> int:
     return _status("VmHWM")
 
 
-def memory_now() -> tuple[int, int]:
-    """(bytes held in memory, those of them that are the process's own and no file's)."""
-    return _status("VmRSS"), _status("RssAnon")
+def own_memory() -> int:
+    """Bytes held in memory now that are the process's own and no file's."""
+    return _status("RssAnon")
 
 
 def _status(field: str) -> int:
@@ -131,9 +133,7 @@ BUSY = 0.05
 
 def busy(rounds: list[dict[str, Any]]) -> float:
     """Share of rounds that were disturbed."""
-    disturbed = [
-        max(figures.get("waiting", 0.0), figures.get("stolen", 0.0)) > BUSY for figures in rounds
-    ]
+    disturbed = [max(figures.get("waiting", 0.0), figures.get("stolen", 0.0)) > BUSY for figures in rounds]
     return sum(disturbed) / len(disturbed) if disturbed else 0.0
 
 
@@ -156,6 +156,8 @@ def _stolen() -> float | None:
     try:
         lines = Path("/proc/stat").read_text("ascii").splitlines()
         own = {f"cpu{core}" for core in os.sched_getaffinity(0)}
-        return sum(int(line.split()[8]) for line in lines if line.split()[0] in own) / os.sysconf("SC_CLK_TCK")
+        return sum(int(line.split()[8]) for line in lines if line.split()[0] in own) / os.sysconf(
+            "SC_CLK_TCK"
+        )
     except (OSError, AttributeError, IndexError):
         return None

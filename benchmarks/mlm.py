@@ -16,10 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
-from harness import SCRATCH
 from numpy.typing import NDArray
-from session import Session, Steps
-from text import VOCABULARY, windows
 
 from acclimate.batching.sampler import Position, Sampler
 from acclimate.batching.sequence_store import WindowStore
@@ -35,10 +32,13 @@ from acclimate.pipeline.setup_torch import prepare
 from acclimate.recipe.sections import Hardware
 from acclimate.recipe.units import Length
 from acclimate.tokenizer.loading import load_tokenizer
+from harness import SCRATCH
+from session import Session, Steps
+from text import VOCABULARY, windows
 
 DECAY, NORM = 0.01, 1.0
-MEGABATCH = 50
-"""Batches that `group_by_length` sorts together."""
+STRATUM, STRATA = 8, 6
+"""`group_by_length` sorts 50 batches' worth of lines; here it is 8 · 6."""
 
 
 def built(specification: dict[str, Any], tokenizer: Any) -> Any:
@@ -53,14 +53,22 @@ def settled(device: torch.device) -> Callable[[], object]:
 
 
 def candidate(specification: dict[str, Any], session: Session) -> None:
-    """specification: side, size, precision, batch (sequences), seed, peak, warmup (steps), tokenizer and store (folders),
-    threads, device; for the Trainer also order, attention, compile, keep_losses.
+    """specification: side, size, precision, batch (sequences), seed, peak, warmup (steps), threads, device, tokenizer
+    and store (folders); for the Trainer also order (`ours` or `grouped`), and `compile` on an accelerator.
     """
     {"engine": engine, "trainer": trainer}[specification["side"]](specification, session)
 
 
 def engine(specification: dict[str, Any], session: Session) -> None:
-    """`acclimate.engine.loop.train`, set up as the pretraining stage sets it up."""
+    """`acclimate.engine.loop.train`."""
+    training, state = prepared(specification)
+    steps = Steps(session, settled(training.device))
+    for record in train(training, state):
+        steps.step(record.tokens, record.loss)
+
+
+def prepared(specification: dict[str, Any]) -> tuple[Training, TrainState]:
+    """What the engine needs, set up as the pretraining stage sets it up; it never comes to an end by itself."""
     machine = prepare(
         Hardware(
             threads=specification["threads"],
@@ -89,9 +97,7 @@ def engine(specification: dict[str, Any], session: Session) -> None:
         precision=machine.precision,
         device=machine.device,
     )
-    steps = Steps(session, settled(machine.device))
-    for record in train(training, state):
-        steps.step(record.tokens, record.loss)
+    return training, state
 
 
 class Lines(torch.utils.data.Dataset):
@@ -116,15 +122,16 @@ def drawn(lengths: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
 
 
 def grouped(lengths: NDArray[np.int64], batch: int, seed: int) -> NDArray[np.int64]:
-    """[N] an order in which each batch holds lines of similar length, as `group_by_length` makes it: sorted within
-    megabatches. The batches themselves are shuffled, or a short round would see nothing but long lines.
+    """[N] an order in which each batch holds lines of similar length, as `group_by_length` makes it.
+
+    That goes from the longest batch to the shortest; here any STRATA batches in a row hold one of each range of
+    lengths, so that a round of that many stands for the whole.
     """
     order = drawn(lengths, seed)
-    whole = len(order) // batch * batch
-    mega = [order[start : start + MEGABATCH * batch] for start in range(0, whole, MEGABATCH * batch)]
-    row = np.concatenate([part[np.argsort(-lengths[part], kind="stable")] for part in mega])[:whole]
-    batches = row.reshape(-1, batch)
-    return np.random.default_rng(seed).permutation(batches).ravel()
+    size = STRATUM * STRATA * batch
+    chunks = order[: len(order) // size * size].reshape(-1, size)
+    rows = [chunk[np.argsort(-lengths[chunk], kind="stable")] for chunk in chunks]
+    return np.concatenate([row.reshape(STRATA, STRATUM, batch).swapaxes(0, 1).ravel() for row in rows])
 
 
 class Paced(transformers.TrainerCallback):
@@ -162,8 +169,8 @@ def counting(collator: Any, counts: deque[int]) -> Any:
 def plain_model(specification: dict[str, Any], tokenizer: Any) -> Any:
     """Transformers' own model with the weights that the engine starts from."""
     ours = built(specification, tokenizer)
-    config = transformers.BertConfig(**{**ours.config.to_dict(), "_attn_implementation": None})
-    config._attn_implementation = specification["attention"]
+    config = transformers.BertConfig(**ours.config.to_dict())
+    config._attn_implementation = "sdpa"
     model = transformers.BertForMaskedLM(config)
     model.load_state_dict(ours.state_dict())
     return model
@@ -197,11 +204,8 @@ def trainer(specification: dict[str, Any], session: Session) -> None:
     tokenizer = load_tokenizer(specification["tokenizer"])
     store = windows(Path(specification["store"]), tokenizer)
     batch, seed = specification["batch"], specification["seed"]
-    order = (
-        grouped(store.lengths, batch, seed)
-        if specification["order"] == "grouped"
-        else drawn(store.lengths, seed)
-    )
+    in_groups = specification["order"] == "grouped"
+    order = grouped(store.lengths, batch, seed) if in_groups else drawn(store.lengths, seed)
     counts: deque[int] = deque()
     losses: list[float] = []
     collator = transformers.DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.15)
@@ -217,7 +221,7 @@ def trainer(specification: dict[str, Any], session: Session) -> None:
         ),
         train_dataset=Lines(store, order),
         data_collator=counting(collator, counts),
-        callbacks=[Paced(Steps(session, settled(device)), counts, losses)],
+        callbacks=[Paced(Steps(session, settled(device), STRATA if in_groups else 1), counts, losses)],
     )
     loop.losses = losses
     loop.train()

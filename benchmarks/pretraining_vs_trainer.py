@@ -1,12 +1,12 @@
-"""Pretraining speed: this package's engine against the Trainer of Transformers, and against the ceiling (see ceiling.py).
+"""Pretraining speed: this package's engine against the Trainer of Transformers and the ceiling (see ceiling.py).
 
 Masked language modelling with BERT on WikiText-2's lines of natural length (see text.py, mlm.py). Timed are whole
 training steps by wall time: taking the batch, masking, forward, backward, clipping, optimizer. Counted are real tokens
 only. Left out are start-up and each round's first step.
 
-The Trainer runs in its own best settings: dynamic padding, fused AdamW, bf16 autocast, and with attention by plain
-products (`eager`: on processors faster than SDPA where there is dropout) and batches of similar lengths. Each setting
-once as it comes (`stock`), once with the allocator settings that this package gives its own process (`tuned`).
+The Trainer runs with dynamic padding, fused AdamW and SDPA (plain products are as fast for it), in fp32 and with bf16
+autocast, each also with batches of similar lengths (`grouped`, its `group_by_length`). Each setting once as it comes
+(`stock`), once with the allocator settings that this package gives its own process (`tuned`). A star marks its best.
 
 Then both train 100 steps from the same weights on the same lines, with masks and dropout of their own, and the loss
 curves are laid side by side.
@@ -18,15 +18,13 @@ import argparse
 import itertools
 import math
 import statistics
-from pathlib import Path
 from typing import Any
 
 import ceiling
 import harness
 import text
-from harness import Race, paired, shown, spread, table, tokens_per_second
-
 from acclimate.tokenizer.loading import load_tokenizer
+from harness import Race, paired, shown, spread, table, tokens_per_second
 
 NAME = "pretraining_vs_trainer"
 SEED = 17
@@ -40,12 +38,10 @@ STEPS, SHORT_STEPS, WINDOW = 100, 40, 10
 OURS, PLAIN, CEILING = "engine bf16", "engine fp32", "ceiling bf16"
 ENGINE = {name: {"side": "engine", "precision": name[-4:]} for name in (OURS, PLAIN)}
 TRAINER = {
-    "Trainer fp32": {"precision": "fp32", "attention": "sdpa", "order": "ours"},
-    "Trainer bf16": {"precision": "bf16", "attention": "sdpa", "order": "ours"},
-    "Trainer bf16 eager": {"precision": "bf16", "attention": "eager", "order": "ours"},
-    "Trainer bf16 eager grouped": {"precision": "bf16", "attention": "eager", "order": "grouped"},
+    " ".join(filter(None, ("Trainer", precision, order))): {"precision": precision, "order": order or "ours"}
+    for precision, order in itertools.product(("fp32", "bf16"), ("", "grouped"))
 }
-SHORT_TRAINER = ("Trainer fp32", "Trainer bf16 eager")
+SHORT_TRAINER = ("Trainer fp32", "Trainer bf16 grouped")
 CURVES = ("Trainer fp32", "Trainer bf16", PLAIN, OURS)
 SHORT_CURVES = ("Trainer bf16", OURS)
 
@@ -93,7 +89,9 @@ def speed(options: argparse.Namespace, size: str, allocator: str) -> tuple[dict[
 
 def mean_length(options: argparse.Namespace) -> float:
     tokenizer = load_tokenizer(text.tokenizer_folder(options.data, options.scratch))
-    return float(text.windows(text.store_folder(options.data, options.scratch, "train"), tokenizer).lengths.mean())
+    return float(
+        text.windows(text.store_folder(options.data, options.scratch, "train"), tokenizer).lengths.mean()
+    )
 
 
 def found(rounds: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
@@ -103,7 +101,9 @@ def found(rounds: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         name: {
             "tokens_per_second": spread(rates[name]),
             "peak_memory": max(answer["peak_memory"] for answer in answers),
-            "ratio_of": {ours: paired(rounds[ours], answers) for ours in ENGINE if ours in rounds and ours != name},
+            "ratio_of": {
+                ours: paired(rounds[ours], answers) for ours in ENGINE if ours in rounds and ours != name
+            },
         }
         for name, answers in rounds.items()
     }
@@ -119,7 +119,9 @@ def show(findings: dict[str, Any], title: str) -> None:
     for name, figures in findings.items():
         if name == "best_peer":
             continue
-        ratios = [shown(figures["ratio_of"][ours]) if ours in figures["ratio_of"] else "" for ours in (OURS, PLAIN)]
+        ratios = [
+            shown(figures["ratio_of"][ours]) if ours in figures["ratio_of"] else "" for ours in (OURS, PLAIN)
+        ]
         memory = f"{figures['peak_memory'] / 1e9:.2f}" if name != CEILING else ""
         star = " *" if name == findings.get("best_peer") else ""
         rows.append([name + star, shown(figures["tokens_per_second"], 0), memory, *ratios])
@@ -137,12 +139,20 @@ def curves(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]
             race.add(name, "mlm", environment=environment, **specification(options, options.sizes[0], name))
             losses[name] = race.run(1, losses=steps)[name][0]["losses"]
     rows = [
-        [f"{start + 1}–{start + WINDOW}", *(f"{statistics.mean(losses[n][start : start + WINDOW]):.3f}" for n in names)]
+        [
+            f"{start + 1}–{start + WINDOW}",
+            *(f"{statistics.mean(losses[n][start : start + WINDOW]):.3f}" for n in names),
+        ]
         for start in range(0, steps, WINDOW)
     ]
-    print(f"\nLoss, BERT {options.sizes[0]}, same weights and lines, own masks and dropout\n" + table(["steps", *names], rows))
+    print(
+        f"\nLoss, BERT {options.sizes[0]}, same weights and lines, own masks and dropout\n"
+        + table(["steps", *names], rows)
+    )
     findings = {}
-    for theirs, ours in itertools.product([n for n in names if n in TRAINER], [n for n in names if n in ENGINE]):
+    for theirs, ours in itertools.product(
+        [n for n in names if n in TRAINER], [n for n in names if n in ENGINE]
+    ):
         findings[f"{ours} − {theirs}"] = gap = difference(losses[ours], losses[theirs])
         verdict = "within noise" if abs(gap["mean"]) <= 3 * gap["error"] else "MORE THAN NOISE"
         print(f"{ours} − {theirs}: {gap['mean']:+.4f} ± {gap['error']:.4f} a step: {verdict}")
@@ -158,10 +168,18 @@ def difference(ours: list[float], theirs: list[float]) -> dict[str, float]:
 
 def parsed() -> argparse.Namespace:
     parser = harness.arguments(__doc__)
-    parser.add_argument("--sizes", nargs="+", choices=list(ceiling.BATCH), help="which models (all; short: tiny)")
-    parser.add_argument("--allocator", nargs="+", choices=("stock", "tuned"), help="of the Trainer (both; short: tuned)")
-    parser.add_argument("--batch", type=int, metavar="N", help="sequences a step (tiny, mini 32, small 16, base 8)")
-    parser.add_argument("--only", nargs="+", metavar="WORD", help="candidates whose names hold one of these words")
+    parser.add_argument(
+        "--sizes", nargs="+", choices=list(ceiling.BATCH), help="which models (all; short: tiny)"
+    )
+    parser.add_argument(
+        "--allocator", nargs="+", choices=("stock", "tuned"), help="of the Trainer (both; short: tuned)"
+    )
+    parser.add_argument(
+        "--batch", type=int, metavar="N", help="sequences a step (tiny, mini 32, small 16, base 8)"
+    )
+    parser.add_argument(
+        "--only", nargs="+", metavar="WORD", help="candidates whose names hold one of these words"
+    )
     parser.add_argument("--no-curves", action="store_true", help="leave the loss curves out")
     options = parser.parse_args()
     options.sizes = options.sizes or (["tiny"] if options.short else list(ceiling.BATCH))

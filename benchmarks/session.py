@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from machine import Clock, peak_memory
+from machine import Clock, own_memory, peak_memory
 
 WARM_UP = 2
 """Steps before a candidate calls itself ready: kernels are compiled, memory is taken, threads are started."""
@@ -46,8 +46,9 @@ class Session:
         return json.loads(line)
 
     def answer(self, **figures: Any) -> None:
-        """Answer the command; the peak of memory so far is always told."""
-        print(json.dumps({**figures, "peak_memory": peak_memory()}), file=self._answers, flush=True)
+        """Answer the command; memory is always told: the most ever held, and what is the process's own now."""
+        memory = {"peak_memory": peak_memory(), "own_memory": own_memory()}
+        print(json.dumps({**figures, **memory}), file=self._answers, flush=True)
 
 
 class Steps:
@@ -58,9 +59,11 @@ class Steps:
     {"losses": n} does n steps and answers their losses.
     """
 
-    def __init__(self, session: Session, settle: Callable[[], object] = lambda: None) -> None:
-        """`settle` waits for a device to finish, before the clock is read."""
-        self._session, self._settle = session, settle
+    def __init__(
+        self, session: Session, settle: Callable[[], object] = lambda: None, multiple: int = 1
+    ) -> None:
+        """`settle` waits for a device, before the clock is read; a round's steps are a multiple of `multiple`."""
+        self._session, self._settle, self._multiple = session, settle, multiple
         self._done = 0
         self._order: dict[str, Any] | None = None
         self._began: Clock | None = None
@@ -94,7 +97,7 @@ class Steps:
         else:
             self._settle()
             late = time.perf_counter() - self._began.wall >= self._order["seconds"]
-            over = late and self._steps >= LEAST
+            over = late and self._steps >= LEAST and self._steps % self._multiple == 0
         if over:
             self._settle()
             times = Clock.now().since(self._began)

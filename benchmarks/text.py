@@ -36,6 +36,10 @@ VOCABULARY = 30_522
 LENGTH = 128
 """Tokens a sequence at most, special ones included."""
 LINES = {"train": "wikitext-2/wiki.train.txt.zst", "validation": "wikitext-2/wiki.valid.txt.gz"}
+FILES = {
+    "sst2": {"train": "sst2/train.tsv.zst", "test": "sst2/dev.tsv.gz"},
+    "titles": {"train": "thucnews/subset_a/dev.txt.gz", "test": "thucnews/subset_a/test.txt.gz"},
+}
 SHORTEST = 8
 """Words. Most of SST-2's training texts are fragments of sentences; a text to be classified is longer."""
 
@@ -62,29 +66,26 @@ def lines(data: Path, part: str) -> list[str]:
 
 
 def sst2(data: Path, part: str) -> Labelled:
-    """`train`: in an order that a hash decides; `test`: GLUE's development part, all of it."""
-    rows = [line.rpartition("\t") for line in read(data / _SST2[part]).split("\n")[1:] if line]
+    """`train`: only sentences, see SHORTEST; `test`: GLUE's development part, all of it."""
+    rows = [line.rpartition("\t") for line in read(data / FILES["sst2"][part]).split("\n")[1:] if line]
     rows = [row for row in rows if part == "test" or len(row[0].split()) >= SHORTEST]
-    return _labelled([(text.strip(), int(label)) for text, _, label in rows], mixed=part == "train")
+    return _labelled([(text.strip(), int(label)) for text, _, label in rows])
 
 
 def titles(data: Path, part: str) -> Labelled:
     """Subset a: `train` is its part `dev` without what stands in `test` too."""
-    held_out = set(read(data / _TITLES["test"]).split("\n"))
-    rows = [line for line in read(data / _TITLES[part]).split("\n") if line]
+    held_out = set(read(data / FILES["titles"]["test"]).split("\n"))
+    rows = [line for line in read(data / FILES["titles"][part]).split("\n") if line]
     rows = [line for line in rows if part == "test" or line not in held_out]
-    pairs = [(text, int(label)) for text, _, label in (line.rpartition("\t") for line in rows)]
-    return _labelled(pairs, mixed=part == "train")
+    return _labelled([(text, int(label)) for text, _, label in (line.rpartition("\t") for line in rows)])
 
 
-_SST2 = {"train": "sst2/train.tsv.zst", "test": "sst2/dev.tsv.gz"}
-_TITLES = {"train": "thucnews/subset_a/dev.txt.gz", "test": "thucnews/subset_a/test.txt.gz"}
 TASKS: dict[str, Callable[[Path, str], Labelled]] = {"sst2": sst2, "titles": titles}
 
 
-def _labelled(rows: list[tuple[str, int]], *, mixed: bool) -> Labelled:
-    if mixed:
-        rows = sorted(rows, key=lambda row: hashlib.sha256(row[0].encode()).digest())
+def _labelled(rows: list[tuple[str, int]]) -> Labelled:
+    """In an order that a hash decides: files may be sorted by class."""
+    rows = sorted(rows, key=lambda row: hashlib.sha256(row[0].encode()).digest())
     return Labelled([text for text, _ in rows], np.array([label for _, label in rows], np.int64))
 
 
@@ -150,6 +151,6 @@ def _made(folder: Path, fill: Callable[[Path], None]) -> Path:
 def _identity(data: Path) -> str:
     """Changes when a text or this file does."""
     digest = hashlib.sha256(Path(__file__).read_bytes())
-    for name in (*LINES.values(), *_SST2.values(), *_TITLES.values()):
+    for name in (*LINES.values(), *(file for task in FILES.values() for file in task.values())):
         digest.update((data / name).read_bytes())
     return digest.hexdigest()[:12]

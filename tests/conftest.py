@@ -193,7 +193,9 @@ class Commands:
             "folder": str(folder),
             "out": str(streams / "out"),
             "err": str(streams / "err"),
-            "environment": {key: value for key, value in os.environ.items() if key == "DATA"},
+            "environment": {
+                key: value for key, value in os.environ.items() if key in ("DATA", "ACCLIMATE_FAST")
+            },
             "powerless": powerless,
             "before": before,
             "after": after,

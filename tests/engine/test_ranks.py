@@ -108,6 +108,21 @@ def test_shares_are_real_and_repeat_to_the_bit(make, ranked) -> None:
     assert [r.loss for r in first[0][0]] != [r.loss for r in alone]  # another order of adding
 
 
+def test_dropout_falls_otherwise_on_every_rank_and_in_every_step(make, monkeypatch) -> None:
+    made = [make(dropout=0.0) for _ in range(4)]
+    seeds: list[int] = []
+    monkeypatch.setattr(torch, "manual_seed", seeds.append)
+    list(train(*made[3]))
+    assert len(set(seeds)) == 12
+
+    def work(ranks: Ranks) -> Any:
+        training, state = made[ranks.rank]
+        return trained(replace(training, ranks=ranks), state)
+
+    together(3, work)
+    assert len(seeds) == 4 * 12 and len(set(seeds[12:])) == 3 * 12
+
+
 class Broken(SequenceClassification):
     """On one rank something goes wrong in the third step."""
 

@@ -99,7 +99,7 @@ def test_the_body_gives_the_vectors_that_the_server_gives(
     hidden, vectors = run_onnx(done.folder, TEXTS)
     expected, real = run_plain(run_folder / part, AutoModel, TEXTS)
     np.testing.assert_allclose(hidden[real], expected.last_hidden_state.numpy()[real], atol=1e-4)
-    lane = load(find_models(run_folder / part), device="cpu").embed
+    lane = load(find_models(run_folder / part), device="cpu", precision="fp32").embed
     served = [one.vector for one in lane.run(lane.encode([Query(text) for text in TEXTS]))]
     np.testing.assert_allclose(vectors, np.stack(served), atol=1e-4)
 

@@ -12,9 +12,9 @@ from acclimate.kernels.products import (
     compute_dtype,
     computed,
     flat,
+    forward_product,
+    input_gradient,
     sum_of_rows,
-    times,
-    times_transposed,
     weight_gradient,
 )
 
@@ -26,21 +26,22 @@ class _LinearActivation(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, kind: int, dtype: torch.dtype) -> Tensor:
         w = computed(weight, dtype)
-        before = times_transposed(x, w, computed(bias, dtype))
+        before = forward_product(x, weight, dtype)
         y = torch.empty_like(before)
-        native.call("activate", dtype, y, before, before.numel(), kind)
-        ctx.save_for_backward(x, w, before)
+        native.call("activate", dtype, y, before, bias, *before.shape, kind)
+        ctx.save_for_backward(x, w, before, bias)
         ctx.kind = kind
         return y
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, w, before = ctx.saved_tensors
-        # The gradient belongs to whoever made it: it is changed in a copy unless autograd made one already.
-        g = gradient.clone(memory_format=torch.contiguous_format)
-        native.call("activate_backward", x.dtype, g, before, g.numel(), ctx.kind)
+        x, w, before, bias = ctx.saved_tensors
+        g = torch.empty_like(before)
+        native.call(
+            "activate_backward", x.dtype, g, gradient.contiguous(), before, bias, *before.shape, ctx.kind
+        )
         return (
-            times(g, w) if ctx.needs_input_grad[0] else None,
+            input_gradient(g, w) if ctx.needs_input_grad[0] else None,
             weight_gradient(g, x) if ctx.needs_input_grad[1] else None,
             sum_of_rows(g) if ctx.needs_input_grad[2] else None,
             None,
@@ -70,13 +71,15 @@ class _LinearDropoutNorm(torch.autograd.Function):
         dtype: torch.dtype,
     ) -> Tensor:
         w = computed(weight, dtype)
-        z = times_transposed(x, w, computed(bias, dtype))
+        z = forward_product(x, weight, dtype)
         seed = native.new_seed() if p else 0
         rows, cols = z.shape
         y = torch.empty_like(z)
         statistics = torch.empty(2, rows)
         native.call(
-            "norm", dtype, y, z, residual, gain, shift, statistics[0], statistics[1], rows, cols, eps, seed, p
+            "norm",
+            dtype,
+            *(y, z, bias, residual, gain, shift, statistics[0], statistics[1], rows, cols, eps, seed, p),
         )
         ctx.save_for_backward(x, w, z, gain, statistics)
         ctx.seed, ctx.p = seed, p
@@ -87,7 +90,7 @@ class _LinearDropoutNorm(torch.autograd.Function):
         x, w, z, gain, statistics = ctx.saved_tensors
         dz, dx, dgain, dshift = norm_gradients(gradient.contiguous(), z, gain, statistics, ctx.seed, ctx.p)
         return (
-            times(dx, w) if ctx.needs_input_grad[0] else None,
+            input_gradient(dx, w) if ctx.needs_input_grad[0] else None,
             weight_gradient(dx, x) if ctx.needs_input_grad[1] else None,
             sum_of_rows(dx) if ctx.needs_input_grad[2] else None,
             dz,

@@ -15,18 +15,17 @@ _P, _I, _D, _N, _U = ctypes.c_void_p, ctypes.c_int64, ctypes.c_double, ctypes.c_
 
 _SIGNATURES: dict[str, tuple[type, ...]] = {
     "dropout": (_P, _P, _I, _I, _U, _D),
-    "activate": (_P, _P, _I, _N),
-    "activate_backward": (_P, _P, _I, _N),
+    "activate": (_P, _P, _P, _I, _I, _N),
+    "activate_backward": (_P, _P, _P, _P, _I, _I, _N),
     "column_sums": (_P, _P, _P, _P, _I, _I),
     "gather_sum": (_P, _P, _P, _I, _I, _I),
     "scatter_add": (_P, _P, _P, _I, _I),
-    "norm": (*(_P,) * 7, _I, _I, _D, _U, _D),
+    "transposed_copy": (_P, _P, _I, _I),
+    "norm": (*(_P,) * 8, _I, _I, _D, _U, _D),
     "norm_backward": (*(_P,) * 10, _I, _I, _U, _D),
-    "spread_heads": (_P, _P, _P, _P, _I, _I, _I, _I, _I, _D),
-    "collect_heads": (_P, _P, _P, _P, _I, _I, _I, _I, _I, _D),
-    "softmax": (_P, _P, _P, _P, _I, _I, _I, _N, _U, _D),
-    "softmax_backward": (_P, _P, _P, _P, _P, _I, _I, _I, _N, _U, _D),
-    "cross_entropy": (_P, _P, _P, _I, _I, _N),
+    "attention": (*(_P,) * 8, *(_I,) * 7, _D, _N, _U, _D),
+    "attention_backward": (*(_P,) * 11, *(_I,) * 7, _D, _N, _U, _D),
+    "cross_entropy": (_P, _P, _P, _P, _I, _I, _N),
     "adamw": (_P, _P, _P, _P, _P, _I, *(_D,) * 8),
 }
 _SUFFIX = {torch.float32: "f32", torch.bfloat16: "bf16"}

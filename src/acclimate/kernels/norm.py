@@ -19,7 +19,9 @@ class _LayerNorm(torch.autograd.Function):
         y = torch.empty_like(x)
         statistics = torch.empty(2, rows)
         native.call(
-            "norm", x.dtype, y, x, None, gain, shift, statistics[0], statistics[1], rows, cols, eps, 0, 0.0
+            "norm",
+            x.dtype,
+            *(y, x, None, None, gain, shift, statistics[0], statistics[1], rows, cols, eps, 0, 0.0),
         )
         ctx.save_for_backward(x, gain, statistics)
         return y

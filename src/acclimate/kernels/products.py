@@ -7,6 +7,7 @@ autocast would give: one bf16 rounding of an fp32 sum. Measured in benchmarks/ke
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -17,6 +18,10 @@ from acclimate.kernels import native
 
 _copies: Any = WeakIdKeyDictionary()
 """parameter → (its version, its bf16 copy)"""
+_transposed: Any = WeakIdKeyDictionary()
+"""parameter → (its version, its transposed bf16 copy)"""
+_LARGEST_TRANSPOSED = 2**22
+"""Elements. Turning a vocabulary's matrix round costs more than its product gains."""
 
 
 def compute_dtype() -> torch.dtype:
@@ -26,25 +31,38 @@ def compute_dtype() -> torch.dtype:
     return torch.float32
 
 
-def computed(x: Tensor, dtype: torch.dtype) -> Tensor:
+def computed(parameter: Tensor, dtype: torch.dtype) -> Tensor:
     """A parameter in the precision of the products."""
-    if x.dtype == dtype:
-        return x.detach()
-    return copy_of(x)
+    if parameter.dtype == dtype:
+        return parameter.detach()
+    return _current(_copies, parameter, lambda: parameter.detach().to(dtype), lambda copy: copy.copy_(parameter))
 
 
-def copy_of(parameter: Tensor) -> Tensor:
-    """The parameter's bf16 copy, made again when the parameter has changed since."""
+def turned(weight: Tensor, dtype: torch.dtype) -> Tensor:
+    """weight [out, in] as [in, out] in the precision of the products; bf16 products with rows of it are the quickest."""
+    if dtype != torch.bfloat16 or weight.dtype != torch.float32 or weight.numel() > _LARGEST_TRANSPOSED:
+        return computed(weight, dtype).t()
+    if not (native.available() and weight.is_contiguous()):
+        return computed(weight, dtype).t()
+    rows, cols = weight.shape
+
+    def write(copy: Tensor) -> Tensor:
+        native.call("transposed_copy", torch.float32, copy, weight, rows, cols)
+        return copy
+
+    return _current(_transposed, weight, lambda: write(torch.empty(cols, rows, dtype=dtype)), write)
+
+
+def _current(
+    copies: Any, parameter: Tensor, make: Callable[[], Tensor], renew: Callable[[Tensor], Tensor]
+) -> Tensor:
     version = 0 if parameter.is_inference() else parameter._version
-    known = _copies.get(parameter)
+    known = copies.get(parameter)
     if known is not None and known[0] == version:
         return known[1]  # type: ignore[no-any-return]
     with torch.no_grad():
-        if known is None:
-            copy = parameter.detach().to(torch.bfloat16)
-        else:
-            copy = known[1].copy_(parameter)
-    _copies[parameter] = (version, copy)
+        copy = make() if known is None else renew(known[1])
+    copies[parameter] = (version, copy)
     return copy
 
 
@@ -64,29 +82,36 @@ def has_written(parameter: Tensor, copy: Tensor | None) -> None:
 def forget_copies() -> None:
     """Before work on weights that somebody may have changed through `.data`, which leaves no trace."""
     _copies.clear()
+    _transposed.clear()
 
 
-def times_transposed(x: Tensor, w: Tensor, bias: Tensor | None = None) -> Tensor:
-    """x [N, in] · w [out, in]ᵀ + bias"""
-    if x.dtype == torch.float32:
-        return torch.ops.mkldnn._linear_pointwise(x, w, bias, "none", [], "")  # type: ignore[no-any-return]
-    return torch.mm(x, w.t()) if bias is None else torch.addmm(bias, x, w.t())
+def forward_product(x: Tensor, weight: Tensor, dtype: torch.dtype) -> Tensor:
+    """x [N, in] · weight [out, in]ᵀ; a bias is left to the kernel that comes after, where it costs nothing."""
+    if dtype == torch.float32:
+        return _onednn(x, computed(weight, dtype))
+    return torch.mm(x, turned(weight, dtype))
 
 
-def times(x: Tensor, w: Tensor) -> Tensor:
-    """x [N, out] · w [out, in]"""
-    return times_transposed(x, w.t()) if x.dtype == torch.float32 else torch.mm(x, w)
+def input_gradient(gradient: Tensor, weight: Tensor) -> Tensor:
+    """gradient [N, out] · weight [out, in], the weight in the precision of the products."""
+    if gradient.dtype == torch.float32:
+        return _onednn(gradient, weight.t())
+    return torch.mm(gradient, weight)
 
 
 def weight_gradient(gradient: Tensor, x: Tensor) -> Tensor:
     """gradient [N, out]ᵀ · x [N, in] in fp32"""
-    if x.dtype == torch.float32:
-        return times_transposed(gradient.t(), x.t())
     return torch.mm(gradient.t(), x).float()
+
+
+def _onednn(x: Tensor, w: Tensor, bias: Tensor | None = None) -> Tensor:
+    return torch.ops.mkldnn._linear_pointwise(x, w, bias, "none", [], "")  # type: ignore[no-any-return]
 
 
 def sum_of_rows(x: Tensor) -> Tensor:
     """[N, C] → [C] in fp32, in an order that does not depend on the threads."""
+    if not native.available():
+        return x.float().sum(0)
     rows, cols = x.shape
     out = torch.empty(cols, dtype=torch.float32)
     partial = torch.empty(32 * cols, dtype=torch.float32)
@@ -105,14 +130,17 @@ class _Linear(torch.autograd.Function):
         w = computed(weight, dtype)
         ctx.save_for_backward(x, w)
         ctx.has_bias = bias is not None
-        return times_transposed(x, w, None if bias is None else computed(bias, dtype))
+        if bias is None:
+            return forward_product(x, weight, dtype)
+        b = computed(bias, dtype)
+        return _onednn(x, w, b) if dtype == torch.float32 else torch.addmm(b, x, turned(weight, dtype))
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, w = ctx.saved_tensors
         gradient = gradient.contiguous()
         return (
-            times(gradient, w) if ctx.needs_input_grad[0] else None,
+            input_gradient(gradient, w) if ctx.needs_input_grad[0] else None,
             weight_gradient(gradient, x) if ctx.needs_input_grad[1] else None,
             sum_of_rows(gradient) if ctx.has_bias and ctx.needs_input_grad[2] else None,
             None,

@@ -10,12 +10,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from acclimate.kernels import native
-from acclimate.kernels.products import compute_dtype, computed, flat, sum_of_rows, times, times_transposed
+from acclimate.kernels.products import compute_dtype, computed, flat, forward_product, input_gradient, sum_of_rows
 
 BYTES_AT_ONCE = 2**26
 """Of scores. Fewer cost a pass over the weight's gradient each, more cost memory."""
+_EVEN = 64
 
 
 class _VocabularyLoss(torch.autograd.Function):
@@ -24,21 +26,22 @@ class _VocabularyLoss(torch.autograd.Function):
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, dtype: torch.dtype
     ) -> tuple[Tensor, Tensor]:
         w = computed(weight, dtype)
-        b = None if bias is None else computed(bias, dtype)
         learns = any(ctx.needs_input_grad[:3])
         each = torch.empty(len(hidden))
         dhidden = torch.empty_like(hidden) if learns else None
         dweight = dbias = None
-        for part in torch.arange(len(hidden)).split(max(1, BYTES_AT_ONCE // (len(w) * w.element_size()))):
-            rows = slice(int(part[0]), int(part[-1]) + 1)
-            scores = times_transposed(hidden[rows], w, b)
-            native.call(
-                "cross_entropy", dtype, each[rows], scores, targets[rows], len(scores), scores.shape[1], learns
-            )
+        for start in range(0, len(hidden), at_once := max(_EVEN, BYTES_AT_ONCE // (len(w) * w.element_size()))):
+            part = slice(start, min(start + at_once, len(hidden)))
+            num = part.stop - start
+            # Products are compiled for their shape, and the number of targets is a new one at every step.
+            rows = functional.pad(hidden[part], (0, 0, 0, -num % _EVEN))
+            scores = forward_product(rows, weight, dtype)
+            native.call("cross_entropy", dtype, each[part], scores, bias, targets[part], num, len(w), learns)
+            scores[num:] = 0
             if dhidden is not None:
-                dhidden[rows] = times(scores, w)
-                dweight = _added(dweight, torch.mm(scores.t(), hidden[rows]))
-                dbias = _added(dbias, sum_of_rows(scores)) if b is not None else None
+                dhidden[part] = input_gradient(scores, w)[:num]
+                dweight = _added(dweight, torch.mm(scores.t(), rows))
+                dbias = _added(dbias, sum_of_rows(scores)) if bias is not None else None
         ctx.save_for_backward(*(x for x in (dhidden, dweight, dbias) if x is not None))
         ctx.mark_non_differentiable(each)
         return each.double().sum().float(), each

@@ -13,7 +13,7 @@ from acclimate.batching.packed import PackedBatch
 from acclimate.errors import UserError
 from acclimate.kernels.build import problems
 from acclimate.models.forward import encode, first_logits, means
-from acclimate.models.native_encoder import NativeEncoder, Precision, precisions, takes
+from acclimate.models.native_encoder import NativeEncoder, NativeHead, Precision, precisions, takes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,16 +38,25 @@ class Inference:
             raise UserError(f"precision {precision} cannot be had here: {_obstacle(model, precision)}")
         self.precision: Precision = precision
         self._native = NativeEncoder(model, precision) if precision in native else None
+        self._heads: list[NativeHead] = []
+        if self._native is not None and hasattr(model, "classifier"):
+            self._heads = [NativeHead(model.base_model.pooler.dense, tanh=True), NativeHead(model.classifier)]
 
     @torch.inference_mode()
     def class_logits(self, batch: PackedBatch) -> Tensor:
         """Class scores [B, C] in fp32."""
-        return first_logits(self.model, self.hidden(batch, batch.cu_seqlens[:-1]))
+        first = self.hidden(batch, batch.cu_seqlens[:-1])
+        if not self._heads:
+            return first_logits(self.model, first)
+        for head in self._heads:
+            first = head(first)
+        return first
 
     @torch.inference_mode()
     def mean_pooled(self, batch: PackedBatch) -> Tensor:
         """Mean of the last layer over each sequence's tokens [B, H], in fp32."""
-        return means(self.hidden(batch), batch)
+        hidden = self.hidden(batch)
+        return means(hidden, batch) if self._native is None else self._native.means(hidden, batch.cu_seqlens)
 
     @torch.inference_mode()
     def hidden(self, batch: PackedBatch, wanted: Tensor | None = None) -> Tensor:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import ctypes
 import weakref
 from functools import cache
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -38,34 +38,29 @@ _LAYER = (
 )
 
 
+_P, _I64, _I32 = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
+_SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
+    "encoder_has": (_I32, [_I32]),
+    "encoder_new": (
+        _P,
+        [_I64, _I64, _I64, _I64, ctypes.c_double, ctypes.POINTER(_I64), ctypes.POINTER(_P), _I32],
+    ),
+    "encoder_free": (None, [_P]),
+    "encoder_run": (_I32, [_P, _P, _P, _P, _I64, _P, _I64, _P, _I64, _P, _I32]),
+    "head_new": (_P, [_P, _P, _I64, _I64]),
+    "head_free": (None, [_P]),
+    "head_run": (None, [_P, _P, _I64, _I64, _I32, _P]),
+    "mean_rows": (None, [_P, _P, _I64, _I64, _P]),
+}
+
+
 @cache
 def _native() -> ctypes.CDLL | None:
     lib = library("encoder")
-    if lib is None:
-        return None
-    pointer, i64, i32 = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
-    lib.encoder_has.argtypes = [i32]
-    lib.encoder_new.argtypes = [i64] * 4 + [
-        ctypes.c_double,
-        ctypes.POINTER(i64),
-        ctypes.POINTER(pointer),
-        i32,
-    ]
-    lib.encoder_new.restype = pointer
-    lib.encoder_free.argtypes, lib.encoder_free.restype = [pointer], None
-    lib.encoder_run.argtypes = [
-        pointer,
-        pointer,
-        pointer,
-        pointer,
-        i64,
-        pointer,
-        i64,
-        pointer,
-        i64,
-        pointer,
-        i32,
-    ]
+    if lib is not None:
+        for name, (result, arguments) in _SIGNATURES.items():
+            function = getattr(lib, name)
+            function.restype, function.argtypes = result, arguments
     return lib
 
 
@@ -92,7 +87,7 @@ def takes(model: PreTrainedModel) -> bool:
 
 
 class NativeEncoder:
-    """The encoder of a Transformers model, its weights as they are now: later changes of the model are not seen."""
+    """The encoder of a Transformers model with its weights as they are now: later changes of its layers are not seen."""
 
     def __init__(self, model: PreTrainedModel, precision: Precision) -> None:
         """Raises ValueError for a model or a precision that cannot be had; ask `takes` and `precisions` before."""
@@ -120,7 +115,7 @@ class NativeEncoder:
             config.intermediate_size,
         )
         rows = (ctypes.c_int64 * 3)(*(len(part) for part in parts))
-        self._run = lib.encoder_run
+        self._lib = lib
         self._encoder = lib.encoder_new(*sizes, config.layer_norm_eps, rows, pointers, _NUMBERS[precision])
         if not self._encoder:
             raise MemoryError("no memory for the encoder's weights")
@@ -154,7 +149,7 @@ class NativeEncoder:
         out = torch.empty(num_rows, self.hidden_size)
         if not num_rows:  # an empty tensor has no address
             return out
-        code = self._run(
+        code = self._lib.encoder_run(
             self._encoder,
             *(x.data_ptr() for x in row),
             len(tokens),
@@ -171,4 +166,35 @@ class NativeEncoder:
             raise ValueError(
                 "an index of the batch points outside: a token, a position, a segment, a start or a wanted row"
             )
+        return out
+
+    def means(self, hidden: Tensor, cu_seqlens: Tensor) -> Tensor:
+        """[B, H]: the mean over each sequence's rows of what was called for [T, H]."""
+        out = torch.empty(len(cu_seqlens) - 1, self.hidden_size)
+        self._lib.mean_rows(
+            hidden.data_ptr(), cu_seqlens.data_ptr(), len(out), self.hidden_size, out.data_ptr()
+        )
+        return out
+
+
+class NativeHead:
+    """A linear layer in fp32 with its weights as they are now, if wanted with tanh after it. One thread: a head is small."""
+
+    def __init__(self, layer: torch.nn.Linear, *, tanh: bool = False) -> None:
+        lib = _native()
+        assert lib is not None
+        self._size, self._inputs = layer.weight.shape
+        self._tanh = tanh
+        weight, bias = layer.weight.detach().contiguous(), layer.bias.detach()
+        self._run = lib.head_run
+        self._head = lib.head_new(weight.data_ptr(), bias.data_ptr(), *layer.weight.shape)
+        if not self._head:
+            raise MemoryError("no memory for the head's weights")
+        weakref.finalize(self, lib.head_free, self._head)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """[B, K] → [B, N]"""
+        x = x.contiguous()
+        out = torch.empty(len(x), self._size)
+        self._run(self._head, x.data_ptr(), len(x), self._inputs, self._tanh, out.data_ptr())
         return out

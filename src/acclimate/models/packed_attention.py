@@ -42,12 +42,13 @@ def packed_attention(
     num_heads, size = query.shape[1], query.shape[3]
     scale = size**-0.5 if scaling is None else scaling
     if query.device.type == "cpu" and query.dtype in (torch.float32, torch.bfloat16) and native.available():
-        members = [group.members for group in packing.groups]
-        q, k, v = (x.squeeze(0).transpose(0, 1) for x in (query, key, value))
-        return attention(q, k, v, members, scale=scale, dropout=dropout).unsqueeze(0), None
-    q, k, v = (packing.spread(x.squeeze(0).transpose(0, 1)) for x in (query, key, value))  # [P, H, D]
+        starts = packing.cu_seqlens
+        rows = (x.squeeze(0).transpose(0, 1) for x in (query, key, value))
+        return attention(*rows, starts, starts, scale=scale, dropout=dropout).unsqueeze(0), None
+    layout = packing.layout
+    q, k, v = (layout.spread(x.squeeze(0).transpose(0, 1)) for x in (query, key, value))  # [P, H, D]
     outputs = []
-    for group in packing.groups:
+    for group in layout.groups:
         n, length = group.num_sequences, group.length
         places = slice(group.start, group.start + n * length)
         q_nhld, k_nhld, v_nhld = (
@@ -55,7 +56,7 @@ def packed_attention(
         )
         out = _attend(q_nhld, k_nhld, v_nhld, group.mask, dropout, scale)
         outputs.append(out.transpose(1, 2).reshape(n * length, num_heads, size))
-    return packing.collect(torch.cat(outputs)).unsqueeze(0), None
+    return layout.collect(torch.cat(outputs)).unsqueeze(0), None
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float, scale: float) -> Tensor:

@@ -10,16 +10,19 @@ tokens. With four groups the padded area stays within some 10-20 % of the real o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
-from acclimate.kernels.attention import Members
+from acclimate.kernels import native
 
 NUM_GROUPS = 4
+_EVEN = 64
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,35 @@ class Group:
     """Places per sequence."""
     mask: Tensor | None
     """[num_sequences, 1, 1, length] bool, True where a real token stands; None when there is no padding."""
-    members: Members
-    """The same for the kernels, which need no padding masks: always in memory."""
+
+
+def even_rows(*rows: Tensor) -> tuple[Tensor, ...]:
+    """[T] each → [T'] with zeros behind, where T' comes back from step to step.
+
+    Matrix products are compiled for their shape: with a new T at every step a tiny model spent a tenth of its time on
+    that. What stands behind the last sequence attends to nothing and is looked at by nobody.
+    """
+    if rows[0].device.type != "cpu" or not native.available():
+        return rows
+    missing = -len(rows[0]) % _EVEN
+    return tuple(functional.pad(x, (0, missing)) for x in rows) if missing else rows
+
+
+class Packing:
+    """Where the sequences of a row begin; and, for attention that has to pad, their layout in groups."""
+
+    def __init__(self, cu_seqlens: Tensor) -> None:
+        self.cu_seqlens = cu_seqlens
+        """[B+1]"""
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Made when first asked for: the kernels do without."""
+        return Layout.of(self.cu_seqlens)
 
 
 @dataclass(frozen=True)
-class Packing:
+class Layout:
     """Index arithmetic between the row and the padded groups."""
 
     places: Tensor
@@ -50,7 +76,7 @@ class Packing:
     groups: tuple[Group, ...]
 
     @classmethod
-    def of(cls, cu_seqlens: Tensor, num_groups: int = NUM_GROUPS) -> Packing:
+    def of(cls, cu_seqlens: Tensor, num_groups: int = NUM_GROUPS) -> Layout:
         """The layout for sequences that start at cu_seqlens [B+1]."""
         device = cu_seqlens.device
         starts = cu_seqlens.detach().cpu().numpy()
@@ -67,8 +93,7 @@ class Packing:
             flat = real.ravel()
             tokens[index[flat]] = first + np.flatnonzero(flat)
             mask = None if flat.all() else torch.from_numpy(real[:, None, None, :]).to(device)
-            known = Members(torch.from_numpy(starts[members]), torch.from_numpy(own), length)
-            groups.append(Group(first, len(members), length, mask, known))
+            groups.append(Group(first, len(members), length, mask))
             places.append(np.where(flat, index, -1))
             first += len(index)
         joined = np.concatenate(places)

@@ -104,6 +104,11 @@ def _run(recipe: Recipe, work: Work) -> None:
     from acclimate.recipe.resolving import resolved
 
     machine = prepare(work.hardware)
+    if work.hardware.ranks > machine.threads and machine.device.type == "cpu":
+        shared = f"hardware.ranks is {work.hardware.ranks}, and there are {machine.threads} threads for them"
+        work.emit(
+            "warning", message=f"{shared}: ranks take turns on a core, which is slower than fewer ranks"
+        )
     description = {
         "recipe": resolved(recipe),
         "workspace": str(work.workspace.absolute()),

@@ -9,6 +9,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from acclimate.engine.exchange import LostRank
 from acclimate.engine.interrupt import StopRequest
 from acclimate.errors import UserError
@@ -37,7 +39,7 @@ def main() -> None:
             forget_after=lambda step: None,
             stop=StopRequest(),
         )
-        machine = prepare(recipe.hardware.model_copy(update={"threads": description["threads"]}))
+        machine = prepare(recipe.hardware.model_copy(update={"threads": torch.get_num_threads()}))
         Pretraining(recipe, work, replace(machine, device=device), ranks).follow()
     except LostRank:
         sys.exit(1)

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -62,7 +63,7 @@ class Team:
         self._mates: list[_Mate] = []
         self._open = ExitStack()
         try:
-            self._start({**description, "size": size, "threads": self.threads, "device": device.type})
+            self._start({"work": description, "size": size, "threads": self.threads, "device": device.type})
         except BaseException:
             self.end()
             raise
@@ -111,10 +112,11 @@ class Team:
 
     def _lost(self) -> UserError:
         """Which rank has ended, how, and what it said."""
-        share = _PATIENCE / len(self._mates)
-        for mate in self._mates:
-            if (how := mate.how_it_ended(share)) is not None:
-                return UserError(f"rank {mate.rank} of {self.size} {how}")
+        until = time.monotonic() + _PATIENCE
+        while time.monotonic() < until:
+            for mate in self._mates:
+                if (how := mate.how_it_ended(0.05)) is not None:
+                    return UserError(f"rank {mate.rank} of {self.size} {how}")
         return UserError(f"one of {self.size} ranks does not answer any more")
 
 
@@ -155,7 +157,7 @@ class _Mate:
         self._said.extend(self._process.stderr)
 
     def how_it_ended(self, patience: float) -> str | None:
-        """`ended with exit code 1; it said: …`; None when it has not."""
+        """`ended with exit code 1; it said: …`; None when it has not ended in so many seconds."""
         try:
             code = self._process.wait(patience)
         except subprocess.TimeoutExpired:
@@ -182,19 +184,18 @@ class _Mate:
 
 
 def join() -> tuple[dict[str, Any], torch.device, Ranks]:
-    """What a rank that a `Team` has started does first: (description, its device, itself among the others)."""
+    """What a rank that a `Team` has started does first: (description, its device, itself among the others).
+
+    Its number of threads is set.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    description = json.loads(sys.stdin.readline())
+    given = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_rank_0, name="rank-0-lives", daemon=True).start()
-    rank, size = description["rank"], description["size"]
-    device = _device(torch.device(description["device"]), rank, size)
-    torch.set_num_threads(description["threads"])
-    return (
-        description,
-        device,
-        Together(_exchange(rank, size, [socket.socket(fileno=description["socket"])], description)),
-    )
+    rank, size = given["rank"], given["size"]
+    torch.set_num_threads(given["threads"])
+    exchange = _exchange(rank, size, [socket.socket(fileno=given["socket"])], given)
+    return given["work"], _device(torch.device(given["device"]), rank, size), Together(exchange)
 
 
 def _exchange(

@@ -17,8 +17,9 @@ class Limits(Settings):
     """Most texts in one forward pass."""
     max_batch_tokens: Count = Field(default=8192, ge=1)
     """Most tokens in one forward pass; a single longer text still runs, alone."""
-    wait_milliseconds: float = Field(default=3.0, ge=0, le=10_000)
-    """How long the first text of a batch waits for company while the model is idle."""
+    wait_milliseconds: float = Field(default=0.0, ge=0, le=10_000)
+    """How long the first text of a batch waits for company while the model is idle. While the model is busy company
+    gathers anyway, so that waiting pays only where a pass costs much and a text more costs little."""
     deadline_seconds: float = Field(default=30.0, gt=0)
     """Time from the end of a request's body to its answer. Beyond it: 504, and what waits is dropped."""
     body_seconds: float = Field(default=10.0, gt=0)

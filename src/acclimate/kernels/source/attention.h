@@ -1,133 +1,238 @@
-// What surrounds attention's matrix products on packed rows: laying out heads, softmax with dropout, and gradients.
+// Attention of packed sequences, forward and backward, one sequence and head at a time in the cache.
 //
-// A group holds n sequences, each padded to `length` places. starts[i], lengths[i]: the tokens of sequence i in the row.
+// No padding and no stored probabilities: the forward pass keeps the logarithm of each softmax's sum, and the backward
+// pass makes the probabilities again from it (Dao et al. 2022). Products run on tiles of registers; softmax is fp32.
 #pragma once
+#include "encoder_attention.h"
 #include "numbers.h"
 
-// out [n, heads, length, size] ← x [T, heads*size], times `scale`; padding becomes 0. stride: elements from row to row of x.
-template <class T>
-static void spread_heads(T* out, const T* x, const i64* starts, const i64* lengths, i64 n, i64 heads, i64 length,
-                         i64 size, i64 stride, double scale, int threads) {
-  const float s = (float)scale;
-#pragma omp parallel for collapse(2) num_threads(threads) schedule(static)
-  for (i64 i = 0; i < n; i++)
-    for (i64 h = 0; h < heads; h++) {
-      T* to = out + (i * heads + h) * length * size;
-      const T* from = x + starts[i] * stride + h * size;
-      if (s == 1.0f)
-        for (i64 t = 0; t < lengths[i]; t++) std::memcpy(to + t * size, from + t * stride, size * sizeof(T));
-      else
-        for (i64 t = 0; t < lengths[i]; t++)
+static const int QUERIES = 48;  // rows of scores at once: eight tiles
+
+struct Attention {
+  const i64 *query_starts, *key_starts;  // [num+1] where sequences begin in the rows of queries and of keys
+  const i64* order;                      // [num] sequences, the largest first, so that threads end together
+  i64 num, heads, size;                  // sequences, heads, elements of a head
+  i64 query_stride, key_stride, value_stride, most_keys;
+  float scale;
+  int causal;
+  double p;
+  Dropout drop;
+  i64 queries(i64 b) const { return query_starts[b + 1] - query_starts[b]; }
+  i64 keys(i64 b) const { return key_starts[b + 1] - key_starts[b]; }
+};
+
+// In which arithmetic the products of a storage run.
+template <class T> struct ArithmeticOf { typedef F32 Kind; };
+#if defined(HAS_BF16)
+template <> struct ArithmeticOf<bf16> { typedef BF16 Kind; };
+#endif
+static inline float as_float(float x) { return x; }
+static inline float as_float(uint16_t x) { return to_float(bf16{x}); }
+static inline void assign(float& to, float x) { to = x; }
+static inline void assign(uint16_t& to, float x) { to = from_float<bf16>(x).bits; }
+
+// Rows of one head, times scale, side by side.
+template <class A, class T>
+static void head_rows(A* to, const T* x, i64 rows, i64 size, i64 stride, float scale) {
+  for (i64 r = 0; r < rows; r++)
 #pragma omp simd
-          for (i64 d = 0; d < size; d++) to[t * size + d] = from_float<T>(s * to_float(from[t * stride + d]));
-      std::memset(to + lengths[i] * size, 0, (length - lengths[i]) * size * sizeof(T));
-    }
+    for (i64 c = 0; c < size; c++) assign(to[r * size + c], to_float(x[r * stride + c]) * scale);
 }
 
-// x [T, heads*size] ← in [n, heads, length, size], times `scale`; padding is left out.
-template <class T>
-static void collect_heads(T* x, const T* in, const i64* starts, const i64* lengths, i64 n, i64 heads, i64 length,
-                          i64 size, i64 stride, double scale, int threads) {
-  const float s = (float)scale;
-#pragma omp parallel for collapse(2) num_threads(threads) schedule(static)
-  for (i64 i = 0; i < n; i++)
-    for (i64 h = 0; h < heads; h++) {
-      const T* from = in + (i * heads + h) * length * size;
-      T* to = x + starts[i] * stride + h * size;
-      if (s == 1.0f)
-        for (i64 t = 0; t < lengths[i]; t++) std::memcpy(to + t * stride, from + t * size, size * sizeof(T));
-      else
-        for (i64 t = 0; t < lengths[i]; t++)
-#pragma omp simd
-          for (i64 d = 0; d < size; d++) to[t * stride + d] = from_float<T>(s * to_float(from[t * size + d]));
-    }
-}
-
-// scores [n, heads, length, length] become probabilities in place; places beyond a sequence get 0.
-// dropped: the same after dropout, or null without. causal: a token sees itself and what stands before it.
-template <class T>
-static void softmax(T* scores, T* dropped, const i64* starts, const i64* lengths, i64 n, i64 heads, i64 length,
-                    int causal, uint64_t seed, double p, int threads) {
-  Dropout drop(seed, p);
-#pragma omp parallel num_threads(threads)
-  {
-    float* e = new float[length];
-#pragma omp for collapse(2) schedule(dynamic, 4)
-    for (i64 i = 0; i < n; i++)
-      for (i64 h = 0; h < heads; h++) {
-        const i64 own = lengths[i];
-        T* block = scores + (i * heads + h) * length * length;
-        T* block_dropped = dropped ? dropped + (i * heads + h) * length * length : nullptr;
-        for (i64 q = 0; q < own; q++) {
-          T* row = block + q * length;
-          const i64 seen = causal ? q + 1 : own;
-          float top = -INFINITY, sum = 0;
-#pragma omp simd reduction(max : top)
-          for (i64 k = 0; k < seen; k++) top = std::max(top, to_float(row[k]));
-#pragma omp simd reduction(+ : sum)
-          for (i64 k = 0; k < seen; k++) sum += e[k] = exp_fast(to_float(row[k]) - top);
-          const float scale = 1.0f / sum;
-#pragma omp simd
-          for (i64 k = 0; k < seen; k++) row[k] = from_float<T>(e[k] * scale);
-          std::memset(row + seen, 0, (length - seen) * sizeof(T));
-          if (dropped) {
-            const DropoutRow row_drop = drop.row((starts[i] + q) * heads + h);
-            T* out = block_dropped + q * length;
-#pragma omp simd
-            for (i64 k = 0; k < seen; k++) out[k] = from_float<T>(e[k] * scale * row_drop.factor(k));
-            std::memset(out + seen, 0, (length - seen) * sizeof(T));
-          }
+// c [rows, ldc] = (or += with `add`) a · packed; a's element (row, group) lies at row * lda + group * step.
+template <class D>
+static void product(float* c, i64 ldc, const typename D::A* a, i64 lda, i64 step, const uint32_t* packed, int rows, int n,
+                    int groups, bool add) {
+  alignas(64) typename D::Sum sums[TALL * VECTORS];
+  for (int first = 0; first < n; first += WIDTH) {
+    const int wide = std::min(WIDTH, n - first) / LANES;
+    const char* panel = (const char*)(packed + (size_t)first * groups);
+    in_tiles(0, rows, [&](int row, int number) {
+      tile_of<D>(number, wide, a + row * lda, lda, panel, groups, sums, step);
+      for (int m = 0; m < number; m++)
+        for (int v = 0; v < wide; v++) {
+          float* to = c + (row + m) * ldc + first + v * LANES;
+          store(to, add ? load(to) + (Vf)sums[m * wide + v] : (Vf)sums[m * wide + v]);
         }
-        std::memset(block + own * length, 0, (length - own) * length * sizeof(T));
-        if (dropped) std::memset(block_dropped + own * length, 0, (length - own) * length * sizeof(T));
-      }
-    delete[] e;
+    });
   }
 }
 
-// gradient [n, heads, length, length] of the dropped probabilities becomes that of the scores, in place; with dropout
-// the dropped probabilities are made again in `dropped` (or null).
+// Rows of scores as the left side of a product over rows: groups of G rows interleaved. Rows beyond the last count as 0.
+template <class D>
+static void interleaved(typename D::A* to, const typename D::A* x, int rows, int cols) {
+  for (int r = 0; r < rounded_up(rows, D::G); r += D::G)
+    for (int g = 0; g < D::G; g++) {
+      const typename D::A* from = x + (i64)(r + g) * cols;
+      typename D::A* out = to + (i64)r * cols + g;
+      const bool there = r + g < rows;
+#pragma omp simd
+      for (int c = 0; c < cols; c++) out[c * D::G] = there ? from[c] : 0;
+    }
+}
+
+// Working memory of one thread for the longest sequence.
+template <class D> struct Desk {
+  typedef typename D::A A;
+  i64 K, S;  // keys and elements of a head, rounded up
+  std::vector<A> rows, q, g, weights, dscores, turned_rows;
+  std::vector<uint32_t> turned_keys, turned_values, keys, left, right;
+  std::vector<float> scores, dweights, dq, dk, dv;
+  Desk(i64 most_keys, i64 size, bool backward) : K(rounded_up((int)most_keys, LANES)), S(rounded_up((int)size, LANES)) {
+    rows.resize(most_keys * size + D::G);
+    q.resize(QUERIES * size + D::G);
+    weights.resize((QUERIES + 1) * K);
+    turned_keys.resize(K * S);
+    keys.resize(K * S);
+    scores.resize(QUERIES * K);
+    dq.resize(QUERIES * S);
+    if (!backward) return;
+    g.resize(QUERIES * size + D::G);
+    dscores.resize((QUERIES + 1) * K);
+    turned_rows.resize((QUERIES + 1) * K);
+    turned_values.resize(K * S);
+    left.resize(QUERIES * S);
+    right.resize(QUERIES * S);
+    dweights.resize(QUERIES * K);
+    dk.resize(K * S);
+    dv.resize(K * S);
+  }
+};
+
 template <class T>
-static void softmax_backward(T* gradient, T* dropped, const T* probabilities, const i64* starts, const i64* lengths,
-                             i64 n, i64 heads, i64 length, int causal, uint64_t seed, double p, int threads) {
-  Dropout drop(seed, p);
+static void write_rows(T* to, const float* x, i64 ldx, i64 rows, i64 size, i64 stride, float scale) {
+  for (i64 r = 0; r < rows; r++)
+#pragma omp simd
+    for (i64 c = 0; c < size; c++) to[r * stride + c] = from_float<T>(x[r * ldx + c] * scale);
+}
+
+// out [Tq, heads*size], lse [Tq, heads]
+template <class T>
+static void attention(T* out, float* lse, const T* query, const T* key, const T* value, const Attention s, int threads) {
+  typedef typename ArithmeticOf<T>::Kind D;
+  typedef typename D::A A;
+  const int size = (int)s.size;
 #pragma omp parallel num_threads(threads)
   {
-    float* g = new float[length];
-#pragma omp for collapse(2) schedule(dynamic, 4)
-    for (i64 i = 0; i < n; i++)
-      for (i64 h = 0; h < heads; h++) {
-        const i64 own = lengths[i], block = (i * heads + h) * length * length;
-        for (i64 q = 0; q < own; q++) {
-          const T* prob = probabilities + block + q * length;
-          T* grad = gradient + block + q * length;
-          const i64 seen = causal ? q + 1 : own;
-          float dot = 0;
-          if (dropped) {
-            const DropoutRow row_drop = drop.row((starts[i] + q) * heads + h);
-            T* out = dropped + block + q * length;
-#pragma omp simd reduction(+ : dot)
-            for (i64 k = 0; k < seen; k++) {
-              const float factor = row_drop.factor(k), one = to_float(prob[k]);
-              g[k] = to_float(grad[k]) * factor;
-              out[k] = from_float<T>(one * factor);
-              dot += g[k] * one;
-            }
-            std::memset(out + seen, 0, (length - seen) * sizeof(T));
-          } else {
-#pragma omp simd reduction(+ : dot)
-            for (i64 k = 0; k < seen; k++) {
-              g[k] = to_float(grad[k]);
-              dot += g[k] * to_float(prob[k]);
-            }
-          }
+    Desk<D> desk(s.most_keys, size, false);
+#pragma omp for schedule(dynamic)
+    for (i64 unit = 0; unit < s.num * s.heads; unit++) {
+      const i64 b = s.order[unit / s.heads], h = unit % s.heads;
+      const int keys = (int)s.keys(b), K = rounded_up(keys, LANES);
+      head_rows(desk.rows.data(), key + s.key_starts[b] * s.key_stride + h * size, keys, size, s.key_stride, 1.0f);
+      pack_keys<D>(desk.rows.data(), size, keys, size, desk.turned_keys.data());
+      head_rows(desk.rows.data(), value + s.key_starts[b] * s.value_stride + h * size, keys, size, s.value_stride, 1.0f);
+      pack_values<D>(desk.rows.data(), size, keys, size, desk.keys.data());
+      for (i64 first = 0; first < s.queries(b); first += QUERIES) {
+        const int rows = (int)std::min<i64>(QUERIES, s.queries(b) - first);
+        const i64 start = s.query_starts[b] + first;
+        head_rows(desk.q.data(), query + start * s.query_stride + h * size, rows, size, s.query_stride, s.scale);
+        product<D>(desk.scores.data(), K, desk.q.data(), size, D::G, desk.turned_keys.data(), rows, K,
+                   (size + D::G - 1) / D::G, false);
+        for (int r = 0; r < rows; r++) {
+          float* e = desk.scores.data() + (i64)r * K;
+          A* w = desk.weights.data() + (i64)r * K;
+          const int seen = s.causal ? (int)std::min<i64>(keys, first + r + 1) : keys;
+          float top = -INFINITY, sum = 0;
+#pragma omp simd reduction(max : top)
+          for (int k = 0; k < seen; k++) top = std::max(top, e[k]);
+#pragma omp simd reduction(+ : sum)
+          for (int k = 0; k < seen; k++) sum += e[k] = exp_fast(e[k] - top);
+          const float share = 1.0f / sum;
+          lse[(start + r) * s.heads + h] = top + std::log(sum);
+          if (s.p > 0) {
+            const DropoutRow row_drop = s.drop.row((start + r) * s.heads + h);
 #pragma omp simd
-          for (i64 k = 0; k < seen; k++) grad[k] = from_float<T>(to_float(prob[k]) * (g[k] - dot));
-          std::memset(grad + seen, 0, (length - seen) * sizeof(T));
+            for (int k = 0; k < seen; k++) assign(w[k], e[k] * share * row_drop.factor(k));
+          } else {
+#pragma omp simd
+            for (int k = 0; k < seen; k++) assign(w[k], e[k] * share);
+          }
+          for (int k = seen; k < K; k++) w[k] = 0;
         }
-        std::memset(gradient + block + own * length, 0, (length - own) * length * sizeof(T));
-        if (dropped) std::memset(dropped + block + own * length, 0, (length - own) * length * sizeof(T));
+        product<D>(desk.dq.data(), desk.S, desk.weights.data(), K, D::G, desk.keys.data(), rows, (int)desk.S,
+                   (keys + D::G - 1) / D::G, false);
+        write_rows(out + (start * s.heads + h) * size, desk.dq.data(), desk.S, rows, size, s.heads * size, 1.0f);
       }
-    delete[] g;
+    }
+  }
+}
+
+// One row of scores and of the gradient of what dropout left → the dropped probabilities and the scores' gradient.
+template <class A>
+static void row_backward(A* weights, A* dscores, float* e, float* d, int seen, int K, float lse, bool drops,
+                         const DropoutRow row_drop) {
+  float dot = 0;
+  if (drops) {
+#pragma omp simd reduction(+ : dot)
+    for (int k = 0; k < seen; k++) {
+      const float factor = row_drop.factor(k), w = exp_fast(e[k] - lse);
+      const float grad = d[k] * factor;
+      dot += grad * w;
+      d[k] = grad;
+      e[k] = w;
+      assign(weights[k], w * factor);
+    }
+  } else {
+#pragma omp simd reduction(+ : dot)
+    for (int k = 0; k < seen; k++) {
+      e[k] = exp_fast(e[k] - lse);
+      dot += d[k] * e[k];
+      assign(weights[k], e[k]);
+    }
+  }
+#pragma omp simd
+  for (int k = 0; k < seen; k++) assign(dscores[k], e[k] * (d[k] - dot));
+  for (int k = seen; k < K; k++) weights[k] = dscores[k] = 0;
+}
+
+// dquery, dkey, dvalue: [rows, heads*size] each, every row of a sequence is written.
+template <class T>
+static void attention_backward(T* dquery, T* dkey, T* dvalue, const T* gradient, const T* query, const T* key,
+                               const T* value, const float* lse, const Attention s, int threads) {
+  typedef typename ArithmeticOf<T>::Kind D;
+  typedef typename D::A A;
+  const int size = (int)s.size, size_groups = (size + D::G - 1) / D::G;
+  const i64 row = s.heads * size;
+#pragma omp parallel num_threads(threads)
+  {
+    Desk<D> desk(s.most_keys, size, true);
+    const int S = (int)desk.S;
+#pragma omp for schedule(dynamic)
+    for (i64 unit = 0; unit < s.num * s.heads; unit++) {
+      const i64 b = s.order[unit / s.heads], h = unit % s.heads;
+      const int keys = (int)s.keys(b), K = rounded_up(keys, LANES), key_groups = (keys + D::G - 1) / D::G;
+      head_rows(desk.rows.data(), value + s.key_starts[b] * s.value_stride + h * size, keys, size, s.value_stride, 1.0f);
+      pack_keys<D>(desk.rows.data(), size, keys, size, desk.turned_values.data());
+      head_rows(desk.rows.data(), key + s.key_starts[b] * s.key_stride + h * size, keys, size, s.key_stride, 1.0f);
+      pack_keys<D>(desk.rows.data(), size, keys, size, desk.turned_keys.data());
+      pack_values<D>(desk.rows.data(), size, keys, size, desk.keys.data());
+      std::memset(desk.dk.data(), 0, (size_t)keys * S * sizeof(float));
+      std::memset(desk.dv.data(), 0, (size_t)keys * S * sizeof(float));
+      for (i64 first = 0; first < s.queries(b); first += QUERIES) {
+        const int rows = (int)std::min<i64>(QUERIES, s.queries(b) - first), row_groups = (rows + D::G - 1) / D::G;
+        const i64 start = s.query_starts[b] + first;
+        head_rows(desk.q.data(), query + start * s.query_stride + h * size, rows, size, s.query_stride, s.scale);
+        head_rows(desk.g.data(), gradient + start * row + h * size, rows, size, row, 1.0f);
+        product<D>(desk.scores.data(), K, desk.q.data(), size, D::G, desk.turned_keys.data(), rows, K, size_groups, false);
+        product<D>(desk.dweights.data(), K, desk.g.data(), size, D::G, desk.turned_values.data(), rows, K, size_groups, false);
+        for (int r = 0; r < rows; r++) {
+          const int seen = s.causal ? (int)std::min<i64>(keys, first + r + 1) : keys;
+          row_backward(&desk.weights[(i64)r * K], &desk.dscores[(i64)r * K], &desk.scores[(i64)r * K],
+                       &desk.dweights[(i64)r * K], seen, K, lse[(start + r) * s.heads + h], s.p > 0,
+                       s.drop.row((start + r) * s.heads + h));
+        }
+        product<D>(desk.dq.data(), S, desk.dscores.data(), K, D::G, desk.keys.data(), rows, S, key_groups, false);
+        write_rows(dquery + start * row + h * size, desk.dq.data(), S, rows, size, row, s.scale);
+        pack_values<D>(desk.g.data(), size, rows, size, desk.left.data());
+        pack_values<D>(desk.q.data(), size, rows, size, desk.right.data());
+        interleaved<D>(desk.turned_rows.data(), desk.weights.data(), rows, K);
+        product<D>(desk.dv.data(), S, desk.turned_rows.data(), D::G, (i64)K * D::G, desk.left.data(), keys, S, row_groups, true);
+        interleaved<D>(desk.turned_rows.data(), desk.dscores.data(), rows, K);
+        product<D>(desk.dk.data(), S, desk.turned_rows.data(), D::G, (i64)K * D::G, desk.right.data(), keys, S, row_groups, true);
+      }
+      write_rows(dkey + s.key_starts[b] * row + h * size, desk.dk.data(), S, keys, size, row, 1.0f);
+      write_rows(dvalue + s.key_starts[b] * row + h * size, desk.dv.data(), S, keys, size, row, 1.0f);
+    }
   }
 }

@@ -53,14 +53,28 @@ template <> struct Act<SILU> {
   }
 };
 
-template <class T, int A> static void activate(T* y, const T* x, i64 n, int threads) {
-#pragma omp parallel for simd num_threads(threads) schedule(static)
-  for (i64 i = 0; i < n; i++) y[i] = from_float<T>(Act<A>::value(to_float(x[i])));
+// y = act(x + bias); x, y: [rows, cols], bias: [cols] fp32
+template <class T, int A>
+static void activate(T* y, const T* x, const float* bias, i64 rows, i64 cols, int threads) {
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (i64 r = 0; r < rows; r++) {
+    const T* a = x + r * cols;
+    T* b = y + r * cols;
+#pragma omp simd
+    for (i64 c = 0; c < cols; c++) b[c] = from_float<T>(Act<A>::value(to_float(a[c]) + bias[c]));
+  }
 }
-// In place over dy: the gradient of the activation's input.
-template <class T, int A> static void activate_backward(T* dy, const T* x, i64 n, int threads) {
-#pragma omp parallel for simd num_threads(threads) schedule(static)
-  for (i64 i = 0; i < n; i++) dy[i] = from_float<T>(to_float(dy[i]) * Act<A>::slope(to_float(x[i])));
+// dx may be dy.
+template <class T, int A>
+static void activate_backward(T* dx, const T* dy, const T* x, const float* bias, i64 rows, i64 cols, int threads) {
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (i64 r = 0; r < rows; r++) {
+    const T* a = x + r * cols;
+    const T* g = dy + r * cols;
+    T* b = dx + r * cols;
+#pragma omp simd
+    for (i64 c = 0; c < cols; c++) b[c] = from_float<T>(to_float(g[c]) * Act<A>::slope(to_float(a[c]) + bias[c]));
+  }
 }
 
 // out[c] = Σ_r weight[r] x[r, c]; weight may be null. partial: [PIECES, cols]
@@ -126,4 +140,16 @@ static void scatter_add(float* table, const T* x, const i64* ids, i64 rows, i64 
       for (i64 c = first; c < last; c++) to[c] += to_float(from[c]);
     }
   }
+}
+
+// out [cols, rows] ← x [rows, cols], rounded to bf16
+static void transposed_copy(bf16* out, const float* x, i64 rows, i64 cols, int threads) {
+  const i64 side = 32;
+#pragma omp parallel for collapse(2) num_threads(threads) schedule(static)
+  for (i64 r0 = 0; r0 < rows; r0 += side)
+    for (i64 c0 = 0; c0 < cols; c0 += side) {
+      const i64 r1 = std::min(rows, r0 + side), c1 = std::min(cols, c0 + side);
+      for (i64 c = c0; c < c1; c++)
+        for (i64 r = r0; r < r1; r++) out[c * rows + r] = from_float<bf16>(x[r * cols + c]);
+    }
 }

@@ -10,9 +10,6 @@
 #include <mutex>
 
 #include "encoder_layer.h"
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
 
 static const int PIECE_ROWS = 96;          // so that a piece's activations stay in the second cache
 static const int FEWEST_ROWS = 32;         // below, too little is done with each weight that is fetched
@@ -121,13 +118,7 @@ class Encoder final : public AnyEncoder {
     auto own = room();
     prepare(*own, pieces, threads, together, batch);
     std::atomic<size_t> next{0};
-#pragma omp parallel num_threads(threads) if (threads > 1)
-    {
-#if defined(_OPENMP)
-      const int rank = omp_get_thread_num();
-#else
-      const int rank = 0;
-#endif
+    const auto work = [&](int rank) {
       if (together) {
         Team team(&own->phases, threads);
         for (const Piece& piece : pieces) pass(team, batch, piece, own->workspaces[0], own->scratch[rank]);
@@ -136,7 +127,9 @@ class Encoder final : public AnyEncoder {
         for (size_t i; (i = next.fetch_add(1)) < pieces.size();)
           pass(alone, batch, pieces[i], own->workspaces[rank], own->scratch[rank]);
       }
-    }
+    };
+    if (threads == 1) work(0);
+    else Helpers::all().run(threads, work);
     std::lock_guard<std::mutex> held(lock);
     rooms.push_back(std::move(own));
   }
@@ -203,5 +196,35 @@ int encoder_run(void* encoder, const i64* tokens, const i64* positions, const i6
     return 1;
   }
   return 0;
+}
+
+// A head's layer in fp32: weights [n, k], bias [n].
+void* head_new(const float* weights, const float* bias, i64 n, i64 k) {
+  try {
+    return new Linear<F32>({weights}, {bias}, (int)n, (int)k);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+void head_free(void* head) { delete (Linear<F32>*)head; }
+
+// out [rows, n] ← x [rows, k], through tanh or as it is.
+void head_run(const void* head, const float* x, i64 rows, i64 k, int with_tanh, float* out) {
+  const Linear<F32>& layer = *(const Linear<F32>*)head;
+  for (int panel = 0; panel < layer.panels; panel++)
+    layer.run(panel, {x, k, nullptr}, 0, (int)rows, [&](int row, int column, Vf v) {
+      put_lanes<F32>(out + (i64)row * layer.n + column, with_tanh ? tanh_of(v) : v, layer.n - column);
+    });
+}
+
+// out [B, H]: the mean of x [T, H] over each sequence's rows.
+void mean_rows(const float* x, const i64* starts, i64 num_sequences, i64 hidden, float* out) {
+  for (i64 s = 0; s < num_sequences; s++) {
+    float* to = out + s * hidden;
+    std::fill(to, to + hidden, 0.0f);
+    for (i64 row = starts[s]; row < starts[s + 1]; row++)
+      for (i64 i = 0; i < hidden; i++) to[i] += x[row * hidden + i];
+    for (i64 i = 0; i < hidden; i++) to[i] /= (float)(starts[s + 1] - starts[s]);
+  }
 }
 }

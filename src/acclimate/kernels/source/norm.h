@@ -1,11 +1,11 @@
-// y = LayerNorm(dropout(x) + residual) in one pass, and its gradients.
+// y = LayerNorm(dropout(x + shift) + residual) in one pass, and its gradients.
 #pragma once
 #include "numbers.h"
 
-// x is overwritten with what was normalised where there is dropout or a residual, for the backward pass.
-// x, residual (or null), y: [rows, cols]; gain, bias: [cols] fp32; mean, rstd: [rows]
+// x is overwritten with what was normalised, for the backward pass, unless that is x itself.
+// x, residual (or null), y: [rows, cols]; shift (or null), gain, bias: [cols] fp32; mean, rstd: [rows]
 template <class T>
-static void norm(T* y, T* x, const T* residual, const float* gain, const float* bias, float* mean, float* rstd,
+static void norm(T* y, T* x, const float* shift, const T* residual, const float* gain, const float* bias, float* mean, float* rstd,
                  i64 rows, i64 cols, double eps, uint64_t seed, double p, int threads) {
   Dropout drop(seed, p);
 #pragma omp parallel num_threads(threads)
@@ -14,20 +14,24 @@ static void norm(T* y, T* x, const T* residual, const float* gain, const float* 
 #pragma omp for schedule(static)
     for (i64 r = 0; r < rows; r++) {
       T* a = x + r * cols;
-      if (p > 0) {
-        const DropoutRow row_drop = drop.row(r);
+      if (shift) {
 #pragma omp simd
-        for (i64 c = 0; c < cols; c++) z[c] = to_float(a[c]) * row_drop.factor(c);
+        for (i64 c = 0; c < cols; c++) z[c] = to_float(a[c]) + shift[c];
       } else {
 #pragma omp simd
         for (i64 c = 0; c < cols; c++) z[c] = to_float(a[c]);
+      }
+      if (p > 0) {
+        const DropoutRow row_drop = drop.row(r);
+#pragma omp simd
+        for (i64 c = 0; c < cols; c++) z[c] *= row_drop.factor(c);
       }
       if (residual) {
         const T* b = residual + r * cols;
 #pragma omp simd
         for (i64 c = 0; c < cols; c++) z[c] += to_float(b[c]);
       }
-      if (p > 0 || residual) {
+      if (p > 0 || residual || shift) {
 #pragma omp simd
         for (i64 c = 0; c < cols; c++) a[c] = from_float<T>(z[c]);
       }

@@ -114,11 +114,11 @@ struct I8 {
 };
 #endif
 
-// TALL or fewer rows times one panel of V vectors. lda: activations from row to row.
+// TALL or fewer rows times one panel of V vectors. lda: activations from row to row; step: from one group to the next.
 template <class D, int M, int V>
-static void tile(const typename D::A* a, i64 lda, const char* b, int groups, typename D::Sum* out) {
+static void tile(const typename D::A* a, i64 lda, const char* b, int groups, typename D::Sum* out, i64 step) {
   typename D::Sum sums[M][V] = {};
-  for (int k = 0; k < groups; k++, a += D::G, b += V * sizeof(Vf)) {
+  for (int k = 0; k < groups; k++, a += step, b += V * sizeof(Vf)) {
     Vf weights[V];
 #pragma GCC unroll 4
     for (int v = 0; v < V; v++) weights[v] = load((const float*)b + v * LANES);
@@ -136,25 +136,26 @@ static void tile(const typename D::A* a, i64 lda, const char* b, int groups, typ
 }
 
 template <class D, int M>
-static inline void tile_of(int vectors, const typename D::A* a, i64 lda, const char* b, int groups, typename D::Sum* out) {
+static inline void tile_of(int vectors, const typename D::A* a, i64 lda, const char* b, int groups, typename D::Sum* out,
+                           i64 step) {
   if constexpr (VECTORS > 2) {
-    if (vectors == 4) return tile<D, M, 4>(a, lda, b, groups, out);
-    if (vectors == 3) return tile<D, M, 3>(a, lda, b, groups, out);
+    if (vectors == 4) return tile<D, M, 4>(a, lda, b, groups, out, step);
+    if (vectors == 3) return tile<D, M, 3>(a, lda, b, groups, out, step);
   }
-  if (vectors == 2) return tile<D, M, 2>(a, lda, b, groups, out);
-  tile<D, M, 1>(a, lda, b, groups, out);
+  if (vectors == 2) return tile<D, M, 2>(a, lda, b, groups, out, step);
+  tile<D, M, 1>(a, lda, b, groups, out, step);
 }
 
 template <class D>
 static void tile_of(int rows, int vectors, const typename D::A* a, i64 lda, const char* b, int groups,
-                    typename D::Sum* out) {
+                    typename D::Sum* out, i64 step = D::G) {
   switch (rows) {
-    case 1: return tile_of<D, 1>(vectors, a, lda, b, groups, out);
-    case 2: return tile_of<D, 2>(vectors, a, lda, b, groups, out);
-    case 3: return tile_of<D, 3>(vectors, a, lda, b, groups, out);
-    case 4: return tile_of<D, 4>(vectors, a, lda, b, groups, out);
-    case 5: if constexpr (TALL > 4) return tile_of<D, 5>(vectors, a, lda, b, groups, out); break;
-    case 6: if constexpr (TALL > 5) return tile_of<D, 6>(vectors, a, lda, b, groups, out); break;
+    case 1: return tile_of<D, 1>(vectors, a, lda, b, groups, out, step);
+    case 2: return tile_of<D, 2>(vectors, a, lda, b, groups, out, step);
+    case 3: return tile_of<D, 3>(vectors, a, lda, b, groups, out, step);
+    case 4: return tile_of<D, 4>(vectors, a, lda, b, groups, out, step);
+    case 5: if constexpr (TALL > 4) return tile_of<D, 5>(vectors, a, lda, b, groups, out, step); break;
+    case 6: if constexpr (TALL > 5) return tile_of<D, 6>(vectors, a, lda, b, groups, out, step); break;
   }
 }
 

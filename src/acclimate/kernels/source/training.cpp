@@ -11,20 +11,20 @@
   void dropout_##S(T* y, const T* x, i64 rows, i64 cols, uint64_t seed, double p, int threads) {                      \
     dropout<T>(y, x, rows, cols, seed, p, threads);                                                                   \
   }                                                                                                                   \
-  void activate_##S(T* y, const T* x, i64 n, int kind, int threads) {                                                 \
+  void activate_##S(T* y, const T* x, const float* bias, i64 rows, i64 cols, int kind, int threads) {                 \
     switch (kind) {                                                                                                   \
-      case RELU: activate<T, RELU>(y, x, n, threads); break;                                                          \
-      case GELU: activate<T, GELU>(y, x, n, threads); break;                                                          \
-      case GELU_TANH: activate<T, GELU_TANH>(y, x, n, threads); break;                                                \
-      case SILU: activate<T, SILU>(y, x, n, threads); break;                                                          \
+      case RELU: activate<T, RELU>(y, x, bias, rows, cols, threads); break;                                           \
+      case GELU: activate<T, GELU>(y, x, bias, rows, cols, threads); break;                                           \
+      case GELU_TANH: activate<T, GELU_TANH>(y, x, bias, rows, cols, threads); break;                                 \
+      case SILU: activate<T, SILU>(y, x, bias, rows, cols, threads); break;                                           \
     }                                                                                                                 \
   }                                                                                                                   \
-  void activate_backward_##S(T* dy, const T* x, i64 n, int kind, int threads) {                                       \
+  void activate_backward_##S(T* dx, const T* dy, const T* x, const float* bias, i64 rows, i64 cols, int kind, int threads) { \
     switch (kind) {                                                                                                   \
-      case RELU: activate_backward<T, RELU>(dy, x, n, threads); break;                                                \
-      case GELU: activate_backward<T, GELU>(dy, x, n, threads); break;                                                \
-      case GELU_TANH: activate_backward<T, GELU_TANH>(dy, x, n, threads); break;                                      \
-      case SILU: activate_backward<T, SILU>(dy, x, n, threads); break;                                                \
+      case RELU: activate_backward<T, RELU>(dx, dy, x, bias, rows, cols, threads); break;                             \
+      case GELU: activate_backward<T, GELU>(dx, dy, x, bias, rows, cols, threads); break;                             \
+      case GELU_TANH: activate_backward<T, GELU_TANH>(dx, dy, x, bias, rows, cols, threads); break;                   \
+      case SILU: activate_backward<T, SILU>(dx, dy, x, bias, rows, cols, threads); break;                             \
     }                                                                                                                 \
   }                                                                                                                   \
   void column_sums_##S(float* out, float* partial, const T* x, const float* weight, i64 rows, i64 cols, int threads) { \
@@ -39,9 +39,9 @@
   }
 
 #define NORM(S, T)                                                                                                    \
-  void norm_##S(T* y, T* x, const T* residual, const float* gain, const float* bias, float* mean, float* rstd,        \
+  void norm_##S(T* y, T* x, const float* shift, const T* residual, const float* gain, const float* bias, float* mean, float* rstd, \
                 i64 rows, i64 cols, double eps, uint64_t seed, double p, int threads) {                               \
-    norm<T>(y, x, residual, gain, bias, mean, rstd, rows, cols, eps, seed, p, threads);                               \
+    norm<T>(y, x, shift, residual, gain, bias, mean, rstd, rows, cols, eps, seed, p, threads);                        \
   }                                                                                                                   \
   void norm_backward_##S(T* dz, T* dx, float* dgain, float* dbias, float* partial, const T* dy, const T* z,           \
                          const float* gain, const float* mean, const float* rstd, i64 rows, i64 cols, uint64_t seed,  \
@@ -50,30 +50,35 @@
   }
 
 #define ATTENTION(S, T)                                                                                               \
-  void spread_heads_##S(T* out, const T* x, const i64* starts, const i64* lengths, i64 n, i64 heads, i64 length,      \
-                        i64 size, i64 stride, double scale, int threads) {                                            \
-    spread_heads<T>(out, x, starts, lengths, n, heads, length, size, stride, scale, threads);                         \
+  void attention_##S(T* out, float* lse, const T* query, const T* key, const T* value, const i64* query_starts,       \
+                     const i64* key_starts, const i64* order, i64 num, i64 heads, i64 size, i64 query_stride,         \
+                     i64 key_stride, i64 value_stride, i64 most_keys, double scale, int causal, uint64_t seed, double p, \
+                     int threads) {                                                                                   \
+    attention<T>(out, lse, query, key, value,                                                                         \
+                 {query_starts, key_starts, order, num, heads, size, query_stride, key_stride, value_stride, most_keys, \
+                  (float)scale, causal, p, Dropout(seed, p)},                                                         \
+                 threads);                                                                                            \
   }                                                                                                                   \
-  void collect_heads_##S(T* x, const T* in, const i64* starts, const i64* lengths, i64 n, i64 heads, i64 length,      \
-                         i64 size, i64 stride, double scale, int threads) {                                           \
-    collect_heads<T>(x, in, starts, lengths, n, heads, length, size, stride, scale, threads);                         \
-  }                                                                                                                   \
-  void softmax_##S(T* scores, T* dropped, const i64* starts, const i64* lengths, i64 n, i64 heads, i64 length,        \
-                   int causal, uint64_t seed, double p, int threads) {                                                \
-    softmax<T>(scores, dropped, starts, lengths, n, heads, length, causal, seed, p, threads);                         \
-  }                                                                                                                   \
-  void softmax_backward_##S(T* gradient, T* dropped, const T* probabilities, const i64* starts, const i64* lengths,   \
-                            i64 n, i64 heads, i64 length, int causal, uint64_t seed, double p, int threads) {         \
-    softmax_backward<T>(gradient, dropped, probabilities, starts, lengths, n, heads, length, causal, seed, p,         \
-                        threads);                                                                                     \
+  void attention_backward_##S(T* dquery, T* dkey, T* dvalue, const T* gradient, const T* query, const T* key,         \
+                              const T* value, const float* lse, const i64* query_starts, const i64* key_starts,       \
+                              const i64* order, i64 num, i64 heads, i64 size, i64 query_stride, i64 key_stride,       \
+                              i64 value_stride, i64 most_keys, double scale, int causal, uint64_t seed, double p,     \
+                              int threads) {                                                                          \
+    attention_backward<T>(dquery, dkey, dvalue, gradient, query, key, value, lse,                                     \
+                          {query_starts, key_starts, order, num, heads, size, query_stride, key_stride, value_stride, \
+                           most_keys, (float)scale, causal, p, Dropout(seed, p)},                                     \
+                          threads);                                                                                   \
   }
 
 #define CROSS_ENTROPY(S, T)                                                                                           \
-  void cross_entropy_##S(float* loss, T* scores, const i64* targets, i64 rows, i64 cols, int gradient, int threads) { \
-    cross_entropy<T>(loss, scores, targets, rows, cols, gradient, threads);                                           \
+  void cross_entropy_##S(float* loss, T* scores, const float* bias, const i64* targets, i64 rows, i64 cols, int gradient, int threads) { \
+    cross_entropy<T>(loss, scores, bias, targets, rows, cols, gradient, threads);                                     \
   }
 
 extern "C" {
+void transposed_copy_f32(bf16* out, const float* x, i64 rows, i64 cols, int threads) {
+  transposed_copy(out, x, rows, cols, threads);
+}
 FOR_BOTH(ELEMENTWISE)
 FOR_BOTH(NORM)
 FOR_BOTH(ATTENTION)

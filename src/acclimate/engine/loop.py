@@ -23,6 +23,7 @@ from acclimate.engine.precision import Precision, compute_in
 from acclimate.engine.ranks import Ranks
 from acclimate.engine.state import TrainState
 from acclimate.errors import UserError
+from acclimate.kernels.row_gradients import collected
 from acclimate.models.quick_modules import quicken
 from acclimate.objectives.protocol import Objective
 from acclimate.optim.gradients import Gradients, apply_all
@@ -88,7 +89,8 @@ def train(training: Training, state: TrainState) -> Iterator[StepRecord]:
         for batch in batches:
             with compute_in(training.precision, training.device):
                 part = training.objective.loss(state.model, batch.to(training.device))  # type: ignore[arg-type]
-            (part.sum / total).backward()
+            with collected():
+                (part.sum / total).backward()
             loss += float(part.sum.detach()) / total
             for name, value in part.parts.items():
                 parts[name] = parts.get(name, 0.0) + value / total

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from acclimate.kernels import native
 from acclimate.kernels.products import compute_dtype
+from acclimate.kernels.row_gradients import Rows, add_rows, leave
 
 
 class _EmbeddingSum(torch.autograd.Function):
@@ -29,25 +30,16 @@ class _EmbeddingSum(torch.autograd.Function):
             dtype,
             *(out, ctypes.addressof(table_addresses), ctypes.addressof(id_addresses), len(tables), rows, cols),
         )
-        ctx.ids, ctx.padding = ids, padding
-        ctx.shapes = [x.shape for x in tables]
+        ctx.looked_up = tuple(zip(tables, ids, padding, strict=True))
         return out
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         gradient = gradient.contiguous()
         found: list[Tensor | None] = []
-        for ids, padding, shape, wanted in zip(
-            ctx.ids, ctx.padding, ctx.shapes, ctx.needs_input_grad[3:], strict=True
-        ):
-            if not wanted:
-                found.append(None)
-                continue
-            table = torch.zeros(shape)
-            native.call("scatter_add", gradient.dtype, table, gradient, ids, len(ids), shape[1])
-            if padding is not None:  # as torch.nn.Embedding has it: the padding's row does not learn
-                table[padding] = 0
-            found.append(table)
+        for (table, ids, padding), wanted in zip(ctx.looked_up, ctx.needs_input_grad[3:], strict=True):
+            rows = Rows(table, ids, gradient, padding)
+            found.append(None if not wanted or leave(rows) else add_rows(torch.zeros(table.shape), rows))
         return None, None, None, *found
 
 

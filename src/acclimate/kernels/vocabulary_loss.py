@@ -27,6 +27,7 @@ class _VocabularyLoss(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         w = computed(weight, dtype)
         learns = any(ctx.needs_input_grad[:3])
+        ctx.num = len(hidden)
         each = torch.empty(len(hidden))
         dhidden = torch.empty_like(hidden) if learns else None
         dweight = dbias = None
@@ -48,8 +49,10 @@ class _VocabularyLoss(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, _: Any) -> tuple[Tensor | None, ...]:
+        if not ctx.num:
+            return None, None, None, None, None
         dhidden, dweight, *dbias = ctx.saved_tensors
-        factor = float(gradient)
+        factor = float(gradient.detach())
         return (
             dhidden * factor,
             torch.mul(dweight, gradient, out=torch.empty(dweight.shape)) if dweight.dtype != torch.float32 else

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit, softmax
 from tokenizers import Tokenizer
 
 from acclimate.batching.packed import PackedBatch, Sequences, pack
@@ -102,9 +103,9 @@ class Classify:
         return self.loaded.items(queries)
 
     def run(self, items: Sequence[Item]) -> list[Classified]:
-        with torch.inference_mode():
-            logits = self.loaded.inference.class_logits(self.loaded.pack(items)).double()  # [B, C]
-            scores = logits.sigmoid() if self.loaded.source.multi_label else logits.softmax(-1)
+        logits = self.loaded.inference.class_logits(self.loaded.pack(items)).double().cpu().numpy()  # [B, C]
+        # Not torch's: a softmax of two numbers would wake a second pool of threads, which then spin for a while.
+        scores = expit(logits) if self.loaded.source.multi_label else softmax(logits, axis=-1)
         rows = _finite(scores, self.loaded.source)
         return [Classified(row, item) for row, item in zip(rows, items, strict=True)]
 
@@ -144,7 +145,7 @@ class FillMask:
                 scores = token_logits(self.loaded.model, part).double().softmax(-1)  # [M, V]
                 tops = wanted[len(found) : len(found) + len(part)]
                 best = scores.topk(min(max(tops), scores.shape[1]), dim=-1)
-                values = _finite(best.values, self.loaded.source)
+                values = _finite(best.values.cpu().numpy(), self.loaded.source)
                 for row, ids, top in zip(values, best.indices.tolist(), tops, strict=True):
                     found.append(self._named(ids[:top], row[:top].tolist()))
         results, first = [], 0
@@ -171,7 +172,8 @@ class Embed:
         return self.loaded.items(queries)
 
     def run(self, items: Sequence[Item]) -> list[Embedded]:
-        vectors = _finite(self.loaded.inference.mean_pooled(self.loaded.pack(items)), self.loaded.source)
+        means = self.loaded.inference.mean_pooled(self.loaded.pack(items)).cpu().numpy()
+        vectors = _finite(means, self.loaded.source)
         return [Embedded(vector, item) for vector, item in zip(vectors, items, strict=True)]
 
 
@@ -258,9 +260,9 @@ def _max_length(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> i
     return min(places, int(tokenizer.model_max_length))
 
 
-def _finite(values: torch.Tensor, source: Source) -> NDArray[Any]:
-    if not bool(torch.isfinite(values).all()):
+def _finite(values: NDArray[Any], source: Source) -> NDArray[Any]:
+    if not np.isfinite(values).all():
         raise UserError(
             f"{source.folder}: the model answers with numbers that are not finite; its weights are damaged"
         )
-    return values.cpu().numpy()  # type: ignore[no-any-return]
+    return values

@@ -27,12 +27,13 @@ HERE = Path(__file__).parent
 RECORDS = HERE / "records"
 SCRATCH = HERE.parent / "build" / "benchmarks"
 DATA = HERE.parent.parent / "shared" / "data"
-ROUNDS = 5
+ROUNDS, SHORT_ROUNDS = 5, 3
 
 TUNED = {
     "GLIBC_TUNABLES": "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=1099511627776:"
     "glibc.malloc.top_pad=67108864",
-    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64",
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "256",
+    "GOMP_SPINCOUNT": "3000",
 }
 """What `acclimate` does to its own process, for a process of another's: glibc keeps freed memory instead of giving it
 back to the system at every large tensor."""
@@ -42,18 +43,26 @@ class Failed(Exception):
     """A candidate's process ended before it was told to."""
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser that knows how many rounds each form has."""
+
+    def parse_known_args(self, *arguments: Any, **others: Any) -> Any:
+        options, rest = super().parse_known_args(*arguments, **others)
+        if options.rounds is None:
+            options.rounds = SHORT_ROUNDS if options.short else ROUNDS
+        return options, rest
+
+
 def arguments(description: str | None) -> argparse.ArgumentParser:
     """The options that all programs have; a program adds its own."""
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true", help="a quick look: less of everything; no record")
     parser.add_argument("--record", action="store_true", help="write the record in the short form too")
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="threads of each candidate (2)")
     parser.add_argument(
         "--seconds", type=float, metavar="S", help="about how long all timed rounds take together"
     )
-    parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help=f"rounds ({ROUNDS})")
+    parser.add_argument("--rounds", type=int, metavar="N", help=f"rounds ({ROUNDS}; short: {SHORT_ROUNDS})")
     parser.add_argument("--data", type=Path, default=DATA, metavar="FOLDER", help="where the texts lie")
     parser.add_argument(
         "--scratch", type=Path, default=SCRATCH, metavar="FOLDER", help="for what is made on the way"

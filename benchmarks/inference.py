@@ -108,6 +108,7 @@ def onnx(specification: dict[str, Any]) -> Answer:
 
     folder = Path(specification["onnx"])
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()
     tokenizer.enable_truncation(128)
     options = SessionOptions()
     options.intra_op_num_threads = specification["threads"]
@@ -215,8 +216,8 @@ SIDES = {one.__name__: one for one in _SIDES}
 
 
 def candidate(specification: dict[str, Any], session: Session) -> None:
-    """specification: side, precision, texts (a JSON file, of which only the first `most` are taken), threads, and what the
-    side needs: model, onnx, batch, sort.
+    """specification: side, precision, texts (a JSON file, of which only the first `most` are taken), threads, and what
+    the side needs: model, onnx, batch, sort.
 
     Commands: {"batch": b, "seconds": s} answers batches of b texts, or all of them where b is null, for about s
     seconds; {"answers": n, "batch": b, "to": file} saves the answers to the first n texts as an array.

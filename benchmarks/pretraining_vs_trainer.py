@@ -32,7 +32,7 @@ PEAK = {"tiny": 1e-3, "mini": 1e-3, "small": 5e-4, "base": 1e-4}
 WARMUP = 20
 TURN, SHORT_TURN = 6.0, 1.5
 """Seconds of each candidate in each round."""
-STEPS, SHORT_STEPS, WINDOW = 100, 40, 10
+STEPS, SHORT_STEPS, WINDOW = 100, 30, 10
 """Of the loss curves; and the steps that one printed value is the mean of."""
 
 OURS, PLAIN, CEILING = "engine bf16", "engine fp32", "ceiling bf16"
@@ -41,9 +41,8 @@ TRAINER = {
     " ".join(filter(None, ("Trainer", precision, order))): {"precision": precision, "order": order or "ours"}
     for precision, order in itertools.product(("fp32", "bf16"), ("", "grouped"))
 }
-SHORT_TRAINER = ("Trainer fp32", "Trainer bf16 grouped")
+SHORT = ("Trainer bf16", "Trainer bf16 grouped", OURS, CEILING)
 CURVES = ("Trainer fp32", "Trainer bf16", PLAIN, OURS)
-SHORT_CURVES = ("Trainer bf16", OURS)
 
 
 def specification(options: argparse.Namespace, size: str, name: str) -> dict[str, Any]:
@@ -63,13 +62,15 @@ def specification(options: argparse.Namespace, size: str, name: str) -> dict[str
 
 
 def wanted(options: argparse.Namespace, name: str) -> bool:
-    return not options.only or any(word in name for word in options.only)
+    """Of those asked for; else, in the short form, of the few that matter most."""
+    if options.only:
+        return any(word in name for word in options.only)
+    return not options.short or name in SHORT
 
 
 def speed(options: argparse.Namespace, size: str, allocator: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """(findings, rounds) of one race: one size, the Trainer's processes with one allocator setting."""
-    trainers = [name for name in TRAINER if not options.short or name in SHORT_TRAINER]
-    names = [name for name in (*trainers, PLAIN, OURS, CEILING) if wanted(options, name)]
+    names = [name for name in (*TRAINER, PLAIN, OURS, CEILING) if wanted(options, name)]
     turn = SHORT_TURN if options.short else TURN
     if options.seconds:
         turn = options.seconds / (options.rounds * len(names) * len(options.sizes) * len(options.allocator))
@@ -131,7 +132,7 @@ def show(findings: dict[str, Any], title: str) -> None:
 def curves(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
     """(findings, losses) of a short training of the first size from the same weights on the same lines."""
     steps = SHORT_STEPS if options.short else STEPS
-    names = [name for name in (SHORT_CURVES if options.short else CURVES) if wanted(options, name)]
+    names = [name for name in CURVES if wanted(options, name)]
     losses: dict[str, list[float]] = {}
     for name in names:
         with Race(options.threads) as race:

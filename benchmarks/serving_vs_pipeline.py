@@ -28,9 +28,11 @@ from inference import model_folder, texts_file
 
 BOUND = 50.0
 """Milliseconds within which 99 % must be answered."""
-FINE = 1.06
-"""The search ends when the rates that pass and fail are this near."""
+FINE, COARSE = 1.06, 1.3
+"""The search ends when the rates that pass and fail are this near; the short form's earlier."""
 COMPARED = 64
+PEERS = {"pool": "pipeline, a thread each", "queue": "pipeline, one at a time"}
+"""How the plain service lets requests at its pipeline → its name."""
 
 
 class Server:
@@ -106,8 +108,8 @@ def holds(trial: dict[str, Any]) -> bool:
 class Search:
     """The highest rate that holds, by bisection; it begins where the round before ended."""
 
-    def __init__(self, server: Server, seconds: float) -> None:
-        self._server, self._seconds = server, seconds
+    def __init__(self, server: Server, seconds: float, fine: float) -> None:
+        self._server, self._seconds, self._fine = server, seconds, fine
         self._seed = 0
         self._near: float | None = None
         self._least = 0.0
@@ -123,7 +125,7 @@ class Search:
             step = 1.25
         rate = self._near
         low, high = 0.0, math.inf
-        while not (low and high <= FINE * low):
+        while not (low and high <= self._fine * low):
             if self._holds(rate):
                 low = rate
             else:
@@ -152,15 +154,14 @@ class Search:
         return False
 
 
-def commands(
-    model: Path, options: argparse.Namespace, precisions: list[str]
-) -> dict[str, tuple[list[str], str]]:
-    """Server → (command, path of its endpoint)."""
+def commands(model: Path, options: argparse.Namespace) -> dict[str, tuple[list[str], str]]:
+    """Server → (command, path of its endpoint); the peers first."""
     plain = [sys.executable, str(HERE / "pipeline_server.py"), str(model), str(options.threads)]
     ours = [sys.executable, "-m", "acclimate", "serve", str(model), "--port", "0", "--device", "cpu"]
+    ways = {"pool": "pipeline, a thread each"} if options.short else PEERS
+    precisions = ("int8",) if options.short else ("fp32", "bf16", "int8")
     return {
-        "pipeline, a thread each": ([*plain, "pool"], "/predict"),
-        "pipeline, one at a time": ([*plain, "queue"], "/predict"),
+        **{name: ([*plain, way], "/predict") for way, name in ways.items()},
         **{f"acclimate {one}": ([*ours, "--precision", one], "/v1/predict") for one in precisions},
     }
 
@@ -197,16 +198,18 @@ def measure(size: str, options: argparse.Namespace, rounds: int, every: dict[str
         "HF_HUB_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "false",
     }
-    precisions = ["int8"] if options.short else ["fp32", "bf16", "int8"]
     servers: dict[str, Server] = {}
     try:
-        for name, (command, path) in commands(model, options, precisions).items():
+        for name, (command, path) in commands(model, options).items():
             servers[name] = Server(name, command, path, own, environment)
             servers[name].meet(texts, others)
             servers[name].ask(closed=10 if size == "base" else 50)
             tell(f"  {name}: ready")
         seconds = options.seconds or (0.8 if options.short else 2.0)
-        searches = {name: Search(server, seconds) for name, server in servers.items()}
+        searches = {
+            name: Search(server, seconds, COARSE if options.short else FINE)
+            for name, server in servers.items()
+        }
         said = {name: answers(server, COMPARED) for name, server in servers.items()}
         results: dict[str, list[dict[str, Any]]] = {name: [] for name in servers}
         names = list(servers)
@@ -219,7 +222,7 @@ def measure(size: str, options: argparse.Namespace, rounds: int, every: dict[str
     finally:
         for server in servers.values():
             server.close()
-    peers = names[:2]
+    peers = [name for name in names if name in PEERS.values()]
     quick = max(peers, key=lambda name: (_median(results[name], "rate"), -_median(results[name], "p50")))
     lone = min(peers, key=lambda name: _median(results[name], "p50"))
     every |= {f"{size} {name}": [*results[name], *searches[name].trials] for name in names}

@@ -193,8 +193,6 @@ def milestones(events: Any, began: float) -> dict[str, float]:
 
 def main() -> None:
     options = harness.arguments(__doc__).parse_args()
-    if options.short:
-        options.rounds = min(options.rounds, 3)
     started_after, runs = startup(options)
     wasted, answers = waste(options)
     rows = [

@@ -176,11 +176,11 @@ def reached(curve: list[list[float]], target: float) -> float | None:
 
 def main() -> None:
     parser = harness.arguments(__doc__)
-    parser.add_argument("--minutes", type=float, metavar="M", help="the Trainer's budget (20; short: 0.5)")
+    parser.add_argument("--minutes", type=float, metavar="M", help="the Trainer's budget (20; short: 0.25)")
     parser.add_argument("--size", default="mini", help="of BERT (mini)")
     options = parser.parse_args()
     if options.minutes is None:
-        options.minutes = options.seconds / 60 if options.seconds else 0.5 if options.short else 20.0
+        options.minutes = options.seconds / 60 if options.seconds else 0.25 if options.short else 20.0
     budget = 60 * options.minutes
     with Race(options.threads) as race:
         answers, curves = raced(options, race, budget)

@@ -16,6 +16,7 @@ PACKAGE = ROOT / "src" / "acclimate"
 FLOORS = [
     {"errors", "progress"},
     {"artifacts", "recipe"},
+    {"kernels"},
     {"corpus"},
     {"tokenizer", "optim", "report"},
     {"batching"},
@@ -111,6 +112,8 @@ def test_imports_point_one_way():
         ("acclimate.artifacts.store", "acclimate.recipe.units", False),
         ("acclimate.recipe.units", "acclimate.artifacts.store", False),
         ("acclimate.errors", "acclimate.progress", False),
+        ("acclimate.optim.quick_adamw", "acclimate.kernels.native", True),
+        ("acclimate.kernels.native", "acclimate.optim.quick_adamw", False),
         ("acclimate.objectives.mlm", "acclimate.models.forward", True),
         ("acclimate.objectives.mlm", "acclimate.models.loading", False),
         ("acclimate.models.loading", "acclimate.objectives.mlm", False),

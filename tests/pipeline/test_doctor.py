@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from acclimate.kernels import build
 from acclimate.pipeline import doctor
 from acclimate.pipeline.doctor import examine
 
@@ -19,8 +20,8 @@ def findings(tmp_path_factory):
 
 
 def test_everything_that_is_promised_is_looked_at(findings):
-    expected = {"python", "cores", "memory", "processor bf16", "torch", "transformers", "torchvision"}
-    assert expected | {"browser for tests", "extra dev"} <= set(findings)
+    expected = {"python", "cores", "memory", "processor bf16", "native kernels", "torch", "transformers"}
+    assert expected | {"torchvision"} | {"browser for tests", "extra dev"} <= set(findings)
     assert any(name.startswith("accelerator") for name in findings)
     assert any(name.startswith("disk at ") for name in findings)
     assert all(one.verdict in ("ok", "note", "missing") and one.value for one in findings.values())
@@ -33,6 +34,15 @@ def test_values_are_those_of_this_machine(findings):
     assert findings["torch"].value == metadata.version("torch")
     has_bf16 = "bf16" in Path("/proc/cpuinfo").read_text()
     assert (findings["processor bf16"].verdict == "ok") == has_bf16
+
+
+def test_native_kernels_are_built_or_it_is_told_why_not(findings, monkeypatch):
+    assert findings["native kernels"].value.startswith("built, in " if build.library("training") else "not built: ")
+    monkeypatch.setattr(build, "library", lambda name: None)
+    monkeypatch.setattr(build, "problems", dict.fromkeys(build.NAMES, "c++ failed: no space\nand so on"))
+    finding = doctor._kernels()
+    assert (finding.verdict, finding.value) == ("note", "not built: c++ failed: no space")
+    assert "works without" in finding.advice and "ACCLIMATE_FAST=0" in finding.advice
 
 
 def test_cores_follow_the_affinity():

@@ -55,6 +55,36 @@ def test_probabilities_equal_plain_transformers(models: Models, run_folder: Path
     assert np.ptp(found, axis=0).max() > 0.1, "the texts must differ for the comparison to mean anything"
 
 
+@pytest.mark.parametrize("precision", ["auto", "int8"])
+def test_narrow_arithmetic_gives_near_probabilities_and_unless_int8_the_same_labels(
+    models: Models, run_folder: Path, precision: Any
+) -> None:
+    from acclimate.models.native_encoder import precisions
+
+    if precision not in ("auto", *precisions()):
+        pytest.skip(f"no native {precision} here")
+    narrow = load(find_models(run_folder), device="cpu", precision=precision)
+    for task in ("topic", "tags"):
+        queries = [*map(Query, TEXTS), *(Query(a, b) for a, b in zip(TEXTS, TEXTS[::-1], strict=True))]
+        found, exact = (
+            np.stack([one.probabilities for one in lane.run(lane.encode(queries))])
+            for lane in (narrow.classify[task], models.classify[task])
+        )
+        assert (found.argmax(1) == exact.argmax(1)).all() or precision == "int8"
+        # The model's weights are 25 times as wide as a trained one's: errors grow from layer to layer.
+        assert np.abs(found - exact).mean() < (0.01 if precision == "auto" else 0.05)
+
+
+def test_texts_are_cut_into_tokens_as_the_tokenizer_itself_does(models: Models, run_folder: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(run_folder / "model")
+    texts = [*TEXTS, "[MASK] and [SEP]", " spaced  out ", "e\u0301 fi ＡＢＣ", "court " * 200, "\u200b"]
+    pairs = texts[::-1]
+    items = models.embed.encode([Query(a, b) for a, b in zip(texts, pairs, strict=True)])
+    wanted = tokenizer(texts, pairs, truncation="longest_first", max_length=64)
+    assert [item.tokens.tolist() for item in items] == wanted["input_ids"]
+    assert [item.segments.tolist() for item in items] == wanted["token_type_ids"]
+
+
 def test_pairs_and_single_texts_may_come_together(models: Models, run_folder: Path) -> None:
     lane = models.classify["topic"]
     pairs = TEXTS[::-1]

@@ -14,7 +14,7 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
 
 def keep_memory() -> bool:
-    """Large blocks come from the heap and stay in it. Call it before the first tensor is made; says whether it worked."""
+    """Large blocks come from the heap and stay in it. Call it before the first tensor is made; whether it worked."""
     if not (sys.platform == "linux" and switched_on()):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

@@ -1,4 +1,4 @@
-"""Attention over packed rows in one kernel, forward and backward; only its inputs and a sum per token are kept.
+"""Attention over packed rows in one kernel, forward and backward; only its inputs and two numbers per row of scores are kept.
 
 Plain twin: `models.packed_attention`. Measured in benchmarks/kernels.py.
 """
@@ -32,7 +32,7 @@ class _Attention(torch.autograd.Function):
         # Tokens behind the last sequence belong to none: they attend to nothing.
         out = torch.empty(query.shape, dtype=query.dtype)
         out[int(query_starts[-1]) :] = 0
-        sums = torch.empty(num_tokens, num_heads)
+        sums = torch.empty(num_tokens, num_heads, 2)
         places = (query_starts, key_starts, order, len(lengths), num_heads, size)
         strides = (query.stride(0), key.stride(0), value.stride(0), int(lengths.max()))
         how = (*places, *strides, scale, causal, native.new_seed() if p else 0, p)

@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -24,8 +25,19 @@ from acclimate.artifacts.durable import new_folder, scratch_folder, write_bytes
 from acclimate.errors import UserError
 
 SWITCH = "ACCLIMATE_FAST"
-FLAGS = ("-std=gnu++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fopenmp", "-fPIC", "-shared")
+FLAGS = (
+    "-std=gnu++17",
+    "-O3",
+    "-march=native",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-fopenmp",
+    "-fPIC",
+    "-shared",
+)
 """No -ffast-math: sums keep their order, infinities and NaN their meaning, so results repeat and faults show."""
+NAMES = ("training", "encoder")
+"""The libraries that there are."""
 _SECONDS = 120
 
 problems: dict[str, str] = {}
@@ -51,7 +63,7 @@ def library(name: str) -> ctypes.CDLL | None:
     with resources.as_file(folder) as sources:
         try:
             return _built(Path(sources), name, compiler)
-        except (OSError, subprocess.SubprocessError, UnicodeDecodeError) as error:
+        except (OSError, UserError, subprocess.SubprocessError, UnicodeDecodeError) as error:
             output = getattr(error, "stderr", None) or str(error)
             problems[name] = f"{compiler[0]} failed: {output.strip()[-2000:]}"
             return None
@@ -59,8 +71,7 @@ def library(name: str) -> ctypes.CDLL | None:
 
 def find_compiler() -> tuple[str, ...] | None:
     """`CXX` if it is set, else the first that there is."""
-    if os.environ.get("CXX"):
-        wanted = shlex.split(os.environ["CXX"])
+    if wanted := shlex.split(os.environ.get("CXX", "")):
         return (*wanted,) if shutil.which(wanted[0]) else None
     return next(((path,) for name in ("c++", "g++", "clang++") if (path := shutil.which(name))), None)
 
@@ -74,7 +85,8 @@ def _built(sources: Path, name: str, compiler: tuple[str, ...]) -> ctypes.CDLL:
         key.update(fact.encode() + b"\0")
     cached = cache_folder() / f"{name}-{key.hexdigest()[:24]}.so"
     if _is_ours(cached):
-        return ctypes.CDLL(str(cached))
+        with suppress(OSError):  # damaged: built again
+            return ctypes.CDLL(str(cached))
     with scratch_folder() as draft:
         made = draft / f"{name}.so"
         command = [*compiler, *FLAGS, f"-I{sources}", str(source), "-o", str(made)]
@@ -100,12 +112,14 @@ def _is_ours(path: Path) -> bool:
     """A library of another user's making is not loaded."""
     try:
         return path.stat().st_uid == os.getuid()
-    except (FileNotFoundError, AttributeError):
+    except (OSError, AttributeError):
         return False
 
 
 def _version(compiler: tuple[str, ...]) -> str:
-    return subprocess.run([*compiler, "--version"], check=True, capture_output=True, text=True, timeout=20).stdout
+    return subprocess.run(
+        [*compiler, "--version"], check=True, capture_output=True, text=True, timeout=20
+    ).stdout
 
 
 def _abilities() -> str:

@@ -16,19 +16,34 @@ from acclimate.kernels.row_gradients import Rows, add_rows, leave
 
 class _EmbeddingSum(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, ids: tuple[Tensor, ...], padding: tuple[int | None, ...], dtype: torch.dtype, *tables: Tensor) -> Tensor:
+    def forward(
+        ctx: Any,
+        ids: tuple[Tensor, ...],
+        padding: tuple[int | None, ...],
+        dtype: torch.dtype,
+        *tables: Tensor,
+    ) -> Tensor:
         rows, cols = len(ids[0]), tables[0].shape[1]
         out = torch.empty(rows, cols, dtype=dtype)
         for one, table in zip(ids, tables, strict=True):
             if rows and not 0 <= int(one.min()) <= int(one.max()) < len(table):
-                raise IndexError(f"an id from {int(one.min())} to {int(one.max())} in a table of {len(table)} rows")
+                raise IndexError(
+                    f"an id from {int(one.min())} to {int(one.max())} in a table of {len(table)} rows"
+                )
         addresses = ctypes.c_void_p * len(tables)
         table_addresses = addresses(*(x.data_ptr() for x in tables))
         id_addresses = addresses(*(x.data_ptr() for x in ids))
         native.call(
             "gather_sum",
             dtype,
-            *(out, ctypes.addressof(table_addresses), ctypes.addressof(id_addresses), len(tables), rows, cols),
+            *(
+                out,
+                ctypes.addressof(table_addresses),
+                ctypes.addressof(id_addresses),
+                len(tables),
+                rows,
+                cols,
+            ),
         )
         ctx.looked_up = tuple(zip(tables, ids, padding, strict=True))
         return out

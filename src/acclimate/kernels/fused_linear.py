@@ -53,7 +53,7 @@ def linear_activation(x: Tensor, weight: Tensor, bias: Tensor, activation: str) 
     """activation(x […, in] · weightᵀ + bias) → […, out]; plain twin: linear, then Transformers' ACT2FN."""
     dtype = compute_dtype()
     y = _LinearActivation.apply(flat(x, dtype), weight, bias, ACTIVATIONS[activation], dtype)
-    return y.view(*x.shape[:-1], -1)
+    return y.view(*x.shape[:-1], len(weight))
 
 
 class _LinearDropoutNorm(torch.autograd.Function):
@@ -114,7 +114,22 @@ def norm_gradients(
     native.call(
         "norm_backward",
         z.dtype,
-        *(dz, dx, sums[0], sums[1], partial, gradient, z, gain, statistics[0], statistics[1], rows, cols, seed, p),
+        *(
+            dz,
+            dx,
+            sums[0],
+            sums[1],
+            partial,
+            gradient,
+            z,
+            gain,
+            statistics[0],
+            statistics[1],
+            rows,
+            cols,
+            seed,
+            p,
+        ),
     )
     return dz, dz if dx is None else dx, sums[0], sums[1]
 
@@ -125,6 +140,14 @@ def linear_dropout_norm(
     """LayerNorm(dropout(linear(x)) + residual); x […, in], residual […, out]; plain twin: those four modules."""
     dtype = compute_dtype()
     y = _LinearDropoutNorm.apply(
-        flat(x, dtype), linear.weight, linear.bias, flat(residual, dtype), norm.weight, norm.bias, norm.eps, p, dtype
+        flat(x, dtype),
+        linear.weight,
+        linear.bias,
+        flat(residual, dtype),
+        norm.weight,
+        norm.bias,
+        norm.eps,
+        p,
+        dtype,
     )
     return y.view(residual.shape)

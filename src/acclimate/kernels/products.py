@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torch.utils.weak import WeakIdKeyDictionary
 
 from acclimate.kernels import native
@@ -35,11 +36,13 @@ def computed(parameter: Tensor, dtype: torch.dtype) -> Tensor:
     """A parameter in the precision of the products."""
     if parameter.dtype == dtype:
         return parameter.detach()
-    return _current(_copies, parameter, lambda: parameter.detach().to(dtype), lambda copy: copy.copy_(parameter))
+    return _current(
+        _copies, parameter, lambda: parameter.detach().to(dtype), lambda copy: copy.copy_(parameter)
+    )
 
 
 def turned(weight: Tensor, dtype: torch.dtype) -> Tensor:
-    """weight [out, in] as [in, out] in the precision of the products; bf16 products with rows of it are the quickest."""
+    """weight [out, in] as [in, out] in the precision of the products; bf16 products with its rows are the quickest."""
     if dtype != torch.bfloat16 or weight.dtype != torch.float32 or weight.numel() > _LARGEST_TRANSPOSED:
         return computed(weight, dtype).t()
     if not (native.available() and weight.is_contiguous()):
@@ -56,11 +59,15 @@ def turned(weight: Tensor, dtype: torch.dtype) -> Tensor:
 def _current(
     copies: Any, parameter: Tensor, make: Callable[[], Tensor], renew: Callable[[Tensor], Tensor]
 ) -> Tensor:
-    version = 0 if parameter.is_inference() else parameter._version
-    known = copies.get(parameter)
+    if parameter.is_inference():  # its changes are not counted
+        return make()
+    version, known = parameter._version, copies.get(parameter)
     if known is not None and known[0] == version:
         return known[1]  # type: ignore[no-any-return]
-    with torch.no_grad():
+    with (
+        torch.inference_mode(False),
+        torch.no_grad(),
+    ):  # what validation copies, training may save for backward
         copy = make() if known is None else renew(known[1])
     copies[parameter] = (version, copy)
     return copy
@@ -105,6 +112,8 @@ def weight_gradient(gradient: Tensor, x: Tensor) -> Tensor:
 
 
 def _onednn(x: Tensor, w: Tensor, bias: Tensor | None = None) -> Tensor:
+    if not len(x) or not torch.backends.mkldnn.is_available():
+        return functional.linear(x, w, bias)
     return torch.ops.mkldnn._linear_pointwise(x, w, bias, "none", [], "")  # type: ignore[no-any-return]
 
 
@@ -151,4 +160,4 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """x […, in] · weight [out, in]ᵀ + bias → […, out]; plain twin: torch.nn.functional.linear."""
     dtype = compute_dtype()
     y = _Linear.apply(flat(x, dtype), weight, bias, dtype)
-    return y.view(*x.shape[:-1], -1)
+    return y.view(*x.shape[:-1], len(weight))

@@ -47,7 +47,7 @@ def collected() -> Iterator[None]:
 
 def leave(rows: Rows) -> bool:
     """Hand rows over if somebody collects them."""
-    if _collecting is None:
+    if _collecting is None or not rows.table.is_leaf:
         return False
     _collecting.append(rows)
     return True

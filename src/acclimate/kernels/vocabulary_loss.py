@@ -13,7 +13,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from acclimate.kernels import native
-from acclimate.kernels.products import compute_dtype, computed, flat, forward_product, input_gradient, sum_of_rows
+from acclimate.kernels.products import (
+    compute_dtype,
+    computed,
+    flat,
+    forward_product,
+    input_gradient,
+    sum_of_rows,
+)
 
 BYTES_AT_ONCE = 2**26
 """Of scores. Fewer cost a pass over the weight's gradient each, more cost memory."""
@@ -31,7 +38,9 @@ class _VocabularyLoss(torch.autograd.Function):
         each = torch.empty(len(hidden))
         dhidden = torch.empty_like(hidden) if learns else None
         dweight = dbias = None
-        for start in range(0, len(hidden), at_once := max(_EVEN, BYTES_AT_ONCE // (len(w) * w.element_size()))):
+        for start in range(
+            0, len(hidden), at_once := max(_EVEN, BYTES_AT_ONCE // (len(w) * w.element_size()))
+        ):
             part = slice(start, min(start + at_once, len(hidden)))
             num = part.stop - start
             # Products are compiled for their shape, and the number of targets is a new one at every step.
@@ -55,8 +64,9 @@ class _VocabularyLoss(torch.autograd.Function):
         factor = float(gradient.detach())
         return (
             dhidden * factor,
-            torch.mul(dweight, gradient, out=torch.empty(dweight.shape)) if dweight.dtype != torch.float32 else
-            dweight * factor,
+            torch.mul(dweight, gradient, out=torch.empty(dweight.shape))
+            if dweight.dtype != torch.float32
+            else dweight * factor,
             dbias[0] * factor if dbias else None,
             None,
             None,
@@ -67,10 +77,14 @@ def _added(sum_: Tensor | None, more: Tensor) -> Tensor:
     return more if sum_ is None else sum_.float().add_(more)
 
 
-def vocabulary_loss(hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor) -> tuple[Tensor, Tensor]:
+def vocabulary_loss(
+    hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor
+) -> tuple[Tensor, Tensor]:
     """hidden [M, H], weight [V, H], bias [V], targets [M] → their summed cross entropy, and each [M] (detached).
 
     In nats, fp32. Plain twin: linear, then torch.nn.functional.cross_entropy.
     """
+    if len(targets) and not 0 <= int(targets.min()) <= int(targets.max()) < len(weight):
+        raise IndexError(f"a target from {int(targets.min())} to {int(targets.max())} of {len(weight)} rows")
     dtype = compute_dtype()
     return _VocabularyLoss.apply(flat(hidden, dtype), weight, bias, targets, dtype)  # type: ignore[no-any-return]

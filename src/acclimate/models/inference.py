@@ -14,6 +14,7 @@ from acclimate.errors import UserError
 from acclimate.kernels.build import problems
 from acclimate.models.forward import encode, first_logits, means
 from acclimate.models.native_encoder import NativeEncoder, NativeHead, Precision, precisions, takes
+from acclimate.models.quick_modules import quicken
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,18 +27,17 @@ class Inference:
     """Answers of a model with the weights that it has now; changes made to it later are not all seen."""
 
     def __init__(self, model: PreTrainedModel, precision: Wanted = "auto") -> None:
-        """`auto`: bf16 where the processor multiplies it in hardware, else fp32.
-
-        Raises UserError for bf16 or int8 where it cannot be had.
-        """
+        """`auto`: bf16 where the native encoder has it, else fp32. Raises UserError for int8 where it cannot be had."""
         self.model = model.eval()
         native = precisions() if takes(model) else ()
         if precision == "auto":
             precision = "bf16" if "bf16" in native else "fp32"
-        if precision != "fp32" and precision not in native:
-            raise UserError(f"precision {precision} cannot be had here: {_obstacle(model, precision)}")
+        if precision == "int8" and precision not in native:
+            raise UserError(f"precision int8 cannot be had here: {_obstacle(model)}")
         self.precision: Precision = precision
         self._native = NativeEncoder(model, precision) if precision in native else None
+        if self._native is None:
+            quicken(model)
         self._heads: list[NativeHead] = []
         if self._native is not None and hasattr(model, "classifier"):
             self._heads = [NativeHead(model.base_model.pooler.dense, tanh=True), NativeHead(model.classifier)]
@@ -63,16 +63,17 @@ class Inference:
         """Last layer's output [W, H] at the wanted rows (ascending), or at all [T, H]."""
         if self._native is not None:
             return self._native(batch.tokens, batch.positions, batch.segments, batch.cu_seqlens, wanted)
-        hidden = encode(self.model, batch)
+        autocast = torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+        with autocast:
+            hidden = encode(self.model, batch).float()
         return hidden if wanted is None else hidden.index_select(0, wanted)
 
 
-def _obstacle(model: PreTrainedModel, precision: Precision) -> str:
+def _obstacle(model: PreTrainedModel) -> str:
     if model.device.type != "cpu":
         return f"it is for processors, and the model is on {model.device.type}"
     if not takes(model):
-        return f"a model of type {model.config.model_type!r} with its settings runs in fp32 only"
+        return f"no native encoder takes a model of type {model.config.model_type!r} with its settings"
     if not precisions():
         return f"the native encoder could not be built ({problems['encoder']})"
-    needed = {"bf16": "AVX-512 BF16", "int8": "AVX-512 VNNI"}
-    return f"this processor has no {needed[precision]} instructions"
+    return "this processor has no AVX-512 VNNI instructions"

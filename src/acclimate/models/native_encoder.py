@@ -87,7 +87,7 @@ def takes(model: PreTrainedModel) -> bool:
 
 
 class NativeEncoder:
-    """The encoder of a Transformers model with its weights as they are now: later changes of its layers are not seen."""
+    """A Transformers model's encoder with its weights as they are now: later changes of its layers are not seen."""
 
     def __init__(self, model: PreTrainedModel, precision: Precision) -> None:
         """Raises ValueError for a model or a precision that cannot be had; ask `takes` and `precisions` before."""
@@ -133,8 +133,8 @@ class NativeEncoder:
     ) -> Tensor:
         """Last layer's output at the wanted rows (ascending) [W, H], or at all [T, H]. All indices are int64.
 
-        Raises ValueError for an index that points outside: a token beyond the vocabulary, a position beyond the model's,
-        an empty sequence, rows out of order.
+        Raises ValueError for an index that points outside: a token beyond the vocabulary, a position beyond the
+        model's, an empty sequence, rows out of order.
         """
         row = [x.contiguous() for x in (tokens, positions, segments)]
         starts, chosen = cu_seqlens.contiguous(), None if wanted is None else wanted.contiguous()
@@ -178,7 +178,7 @@ class NativeEncoder:
 
 
 class NativeHead:
-    """A linear layer in fp32 with its weights as they are now, if wanted with tanh after it. One thread: a head is small."""
+    """A linear layer in fp32 with its weights as they are now, and tanh after it if wanted. One thread: it is small."""
 
     def __init__(self, layer: torch.nn.Linear, *, tanh: bool = False) -> None:
         lib = _native()

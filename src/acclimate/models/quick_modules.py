@@ -7,7 +7,8 @@ what it did. `ACCLIMATE_FAST=0` leaves every module alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -39,11 +40,13 @@ def _subclass(plain: type, forward: Callable[..., Tensor]) -> type:
 
         def chosen(self: nn.Module, *inputs: Any, **named: Any) -> Tensor:
             first = inputs[0] if inputs else named.get("input_ids")
-            if first is None or first.device.type != "cpu":
+            if first is None or not _is_for_kernels(self, first):
                 return plain.forward(self, *inputs, **named)  # type: ignore[attr-defined, no-any-return]
             return forward(self, *inputs, **named)
 
-        _quick[plain] = type(f"Quick{plain.__name__}", (plain,), {"forward": chosen, "__module__": plain.__module__})
+        _quick[plain] = type(
+            f"Quick{plain.__name__}", (plain,), {"forward": chosen, "__module__": plain.__module__}
+        )
     return _quick[plain]
 
 
@@ -53,10 +56,16 @@ def _forward_for(module: nn.Module) -> Callable[..., Tensor] | None:
         return _linear
     if not native.available():
         return None
-    if kind in _EXACTLY:
-        return _EXACTLY[kind]
-    forward, fits = _BY_NAME.get(kind.__name__, (None, None))
+    forward, fits = _KNOWN.get((kind.__module__, kind.__name__), (None, None))
     return forward if fits is not None and fits(module) else None
+
+
+def _is_for_kernels(module: nn.Module, x: Tensor) -> bool:
+    """On the processor, with weights in fp32: a model that was turned to another precision computes in that."""
+    if x.device.type != "cpu":
+        return False
+    weight = next(module.parameters(), None)
+    return x.dtype in (torch.float32, torch.bfloat16) if weight is None else weight.dtype == torch.float32
 
 
 def _linear(self: Any, x: Tensor) -> Tensor:
@@ -72,17 +81,21 @@ def _dropout(self: Any, x: Tensor) -> Tensor:
 
 
 def _output(self: Any, hidden_states: Tensor, input_tensor: Tensor) -> Tensor:
-    p = self.dropout.p if self.training else 0.0
+    p = self.dropout.p if self.dropout.training else 0.0
     return linear_dropout_norm(hidden_states, self.dense, input_tensor, self.LayerNorm, p)
 
 
 def _intermediate(self: Any, hidden_states: Tensor) -> Tensor:
-    return linear_activation(hidden_states, self.dense.weight, self.dense.bias, _activation(self.intermediate_act_fn))
+    return linear_activation(
+        hidden_states, self.dense.weight, self.dense.bias, _activation(self.intermediate_act_fn)
+    )
 
 
 def _transform(self: Any, hidden_states: Tensor) -> Tensor:
     name = _activation(self.transform_act_fn)
-    return layer_norm(linear_activation(hidden_states, self.dense.weight, self.dense.bias, name), self.LayerNorm)
+    return layer_norm(
+        linear_activation(hidden_states, self.dense.weight, self.dense.bias, name), self.LayerNorm
+    )
 
 
 def _embeddings(
@@ -95,7 +108,9 @@ def _embeddings(
 ) -> Tensor:
     """BERT's three tables; positions and segments that are not given are counted as Transformers does."""
     if position_ids is None:
-        position_ids = self.position_ids[:, past_key_values_length : input_ids.shape[1] + past_key_values_length]
+        position_ids = self.position_ids[
+            :, past_key_values_length : input_ids.shape[1] + past_key_values_length
+        ]
     if token_type_ids is None:
         token_type_ids = torch.zeros_like(input_ids)
     tables = (self.word_embeddings, self.position_embeddings, self.token_type_embeddings)
@@ -104,41 +119,68 @@ def _embeddings(
     return _dropout(self.dropout, layer_norm(summed, self.LayerNorm))
 
 
-def _activation(function: nn.Module) -> str | None:
-    """Transformers' name of an activation module, if there is a kernel for it."""
+def _activation(function: nn.Module) -> str:
+    """Transformers' name of an activation that there is a kernel for."""
+    return _activations()[_how(function)]
+
+
+@cache
+def _activations() -> dict[Hashable, str]:
     from transformers.activations import ACT2FN
 
-    for name in ACTIVATIONS:
-        known = ACT2FN[name]
-        if type(function) is type(known) and getattr(function, "act", None) == getattr(known, "act", None):
-            return name
-    return None
+    return {_how(ACT2FN[name]): name for name in ACTIVATIONS}
 
 
-def _has_norm(module: nn.Module) -> bool:
-    norm = module.LayerNorm
-    return isinstance(norm, nn.LayerNorm) and norm.bias is not None and len(norm.normalized_shape) == 1
+def _how(function: nn.Module) -> Hashable:
+    """Equal for activations that compute the same."""
+    act = getattr(function, "act", None)
+    if isinstance(act, partial):
+        return type(function), act.func, act.args, tuple(act.keywords.items())
+    return type(function), act
+
+
+def _is_norm(norm: nn.Module) -> bool:
+    affine = isinstance(norm, nn.LayerNorm) and norm.weight is not None and norm.bias is not None
+    return _is(norm, nn.LayerNorm) and affine and norm.weight.dim() == 1
+
+
+def _is(module: nn.Module, kind: type) -> bool:
+    """Of this very class or its quick form: what a subclass does is not known."""
+    return type(module) in (kind, _quick.get(kind))
+
+
+def _is_dense(module: nn.Module) -> bool:
+    return _is(module, nn.Linear) and module.bias is not None
+
+
+def _is_embeddings(module: nn.Module) -> bool:
+    tables = (module.word_embeddings, module.position_embeddings, module.token_type_embeddings)
+    usual = all(_is(x, nn.Embedding) and x.max_norm is None and not x.scale_grad_by_freq for x in tables)
+    return usual and _is_norm(module.LayerNorm) and _is(module.dropout, nn.Dropout)
 
 
 def _is_output(module: nn.Module) -> bool:
-    return _has_norm(module) and module.dense.bias is not None
+    return _is_dense(module.dense) and _is_norm(module.LayerNorm) and _is(module.dropout, nn.Dropout)
 
 
 def _is_intermediate(module: nn.Module) -> bool:
-    return _activation(module.intermediate_act_fn) is not None
+    return _is_dense(module.dense) and _how(module.intermediate_act_fn) in _activations()
 
 
 def _is_transform(module: nn.Module) -> bool:
-    return _has_norm(module) and _activation(module.transform_act_fn) is not None
+    known = _how(module.transform_act_fn) in _activations()
+    return known and _is_dense(module.dense) and _is_norm(module.LayerNorm)
 
 
-_EXACTLY: dict[type, Callable[..., Tensor]] = {nn.LayerNorm: _layer_norm, nn.Dropout: _dropout}
+_BERT = "transformers.models.bert.modeling_bert"
 
-_BY_NAME: dict[str, tuple[Callable[..., Tensor], Callable[[nn.Module], bool]]] = {
-    "BertEmbeddings": (_embeddings, _has_norm),
-    "BertSelfOutput": (_output, _is_output),
-    "BertOutput": (_output, _is_output),
-    "BertIntermediate": (_intermediate, _is_intermediate),
-    "BertPredictionHeadTransform": (_transform, _is_transform),
+_KNOWN: dict[tuple[str, str], tuple[Callable[..., Tensor], Callable[[nn.Module], bool]]] = {
+    ("torch.nn.modules.normalization", "LayerNorm"): (_layer_norm, _is_norm),
+    ("torch.nn.modules.dropout", "Dropout"): (_dropout, lambda module: True),
+    (_BERT, "BertEmbeddings"): (_embeddings, _is_embeddings),
+    (_BERT, "BertSelfOutput"): (_output, _is_output),
+    (_BERT, "BertOutput"): (_output, _is_output),
+    (_BERT, "BertIntermediate"): (_intermediate, _is_intermediate),
+    (_BERT, "BertPredictionHeadTransform"): (_transform, _is_transform),
 }
-"""Transformers' classes that are proven equal (tests/models/test_quick_modules.py), and what an instance must be."""
+"""Classes that are proven equal (tests/models/test_quick_modules.py) by module and name; what an instance must be."""

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from acclimate.kernels.products import forget_copies
+
 
 class Gradients:
     """The gradients of one optimizer step, already divided by the step's targets, with their norm computed once."""
@@ -41,6 +43,8 @@ class Gradients:
         """Let the optimizer multiply in its own pass where it can, else multiply now."""
         if hasattr(optimizer, "gradient_factor"):
             optimizer.gradient_factor, self._factor = self._factor, 1.0
+        else:
+            forget_copies()  # torch's fused optimizers change weights without counting it
         self.tensors()
 
     def changed(self) -> None:

@@ -15,14 +15,14 @@ from acclimate.kernels.products import forget_copies, has_written, written_copy
 
 
 class QuickAdamW(torch.optim.AdamW):
-    """torch's AdamW where the kernels are not, or a parameter lies on an accelerator or is not fp32."""
+    """torch's AdamW where the kernels are not, more is asked for, or a parameter is not fp32 on the processor."""
 
     gradient_factor: float = 1.0
     """What the next step multiplies gradients by: clipping costs no pass of its own. 1 again after the step."""
 
     def step(self, closure: Any = None) -> Any:
         """One update of every parameter that has a gradient."""
-        if closure is not None or not (native.available() and all(_fits(p) for p in self._parameters())):
+        if closure is not None or not (native.available() and self._fits()):
             if self.gradient_factor != 1.0:
                 torch._foreach_mul_([p.grad for p in self._parameters()], self.gradient_factor)  # type: ignore[arg-type]
             self.gradient_factor = 1.0
@@ -35,6 +35,10 @@ class QuickAdamW(torch.optim.AdamW):
                     self._update(parameter, group)
         self.gradient_factor = 1.0
         return None
+
+    def _fits(self) -> bool:
+        asked_for_more = any(group["amsgrad"] or group["maximize"] for group in self.param_groups)
+        return not asked_for_more and all(_fits(p) for p in self._parameters())
 
     def _parameters(self) -> list[torch.nn.Parameter]:
         return [p for group in self.param_groups for p in group["params"] if p.grad is not None]

@@ -141,7 +141,19 @@ def _computing() -> list[Finding]:
     except Exception as error:  # a broken installation is just what is looked for here
         advice = "install again: pip install --force-reinstall acclimate"
         return [*findings, Finding("accelerators", f"torch cannot be loaded: {error}", "missing", advice)]
-    return [*findings, *_accelerators(torch)]
+    return [*findings, _kernels(), *_accelerators(torch)]
+
+
+def _kernels() -> Finding:
+    """Whether the native parts are there. What can be built and is not yet is built now."""
+    from acclimate.kernels.build import NAMES, SWITCH, cache_folder, library, problems
+
+    lacking = [name for name in NAMES if library(name) is None]
+    if lacking:
+        reasons = dict.fromkeys(problems[name].splitlines()[0] for name in lacking)
+        advice = f"everything works without, slower; they need a C++ compiler (g++ or clang++) and no {SWITCH}=0"
+        return Finding("native kernels", f"not built: {'; '.join(reasons)}", "note", advice)
+    return Finding("native kernels", f"built, in {cache_folder()}", "ok")
 
 
 def _processor_flags() -> set[str] | None:

@@ -34,6 +34,9 @@ def prepare(hardware: Hardware) -> Machine:
     # oneDNN keeps a compiled kernel for each of the last 1,024 shapes of products, which grew a tiny model's process by
     # 0.9 GB in 250 steps. A step has some fifteen shapes, and rows are evened out to a few lengths.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
+    # A thread that waits for the others gives its core back after some microseconds and not after milliseconds: as fast
+    # where nothing else runs, twice as fast where one other program does (benchmarks/ranks.py --busy 1).
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     keep_memory()
     import torch
     import transformers

@@ -130,8 +130,9 @@ def _write(source: Source, kind: Kind, precision: Precision, texts: Sequence[str
         durable.move(graph, whole)
         quantise(whole, graph)
         durable.remove(whole)
-    parity = compare(answers, open_graph(graph), tokenizer, texts, multi_label=source.multi_label)
+    # Before anything is tokenised: a call with padding stays switched on in the tokenizer and would be saved with it.
     tokenizer.save_pretrained(folder)
+    parity = compare(answers, open_graph(graph), tokenizer, texts, multi_label=source.multi_label)
     durable.write_bytes(folder / "config.json", (source.folder / "config.json").read_bytes())
     if kind == "classification":
         labels = {"labels": list(source.labels), "multi_label": source.multi_label}

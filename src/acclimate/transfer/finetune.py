@@ -17,9 +17,9 @@ from acclimate.engine.feed import Feed
 from acclimate.engine.fit import Record, Surroundings, fit
 from acclimate.engine.loop import Training
 from acclimate.engine.measure import Measured, measure
-from acclimate.engine.precision import Precision, compute_in
+from acclimate.engine.precision import Precision
 from acclimate.engine.state import TrainState
-from acclimate.models.forward import class_logits
+from acclimate.models.inference import Inference
 from acclimate.objectives.classify import SequenceClassification
 from acclimate.recipe.units import Length, Progress
 from acclimate.transfer.classification import Classification
@@ -125,18 +125,16 @@ def finetune(
     )
 
 
-@torch.inference_mode()
 def scores(
     model: PreTrainedModel, store: ExampleStore, num_classes: int, precision: Precision, device: torch.device
 ) -> NDArray[np.float32]:
     """Class logits [N, C] of every example, in the store's order; examples of similar length are run together."""
     from acclimate.batching.packed import pack
 
-    model.eval()
+    inference = Inference(model, precision)
     out = np.empty((len(store.lengths), num_classes), dtype=np.float32)
     nothing = np.zeros(0, dtype=np.int64)
     for ids in sequential(store.lengths, BATCH, by_length=True):
         batch = pack(store.fetch(ids, np.zeros_like(ids)), target_positions=nothing, targets=nothing)
-        with compute_in(precision, device):
-            out[ids] = class_logits(model, batch.to(device)).float().cpu().numpy()
+        out[ids] = inference.class_logits(batch.to(device)).cpu().numpy()
     return out

@@ -1,7 +1,8 @@
 // Attention of packed sequences, forward and backward, one sequence and head at a time in the cache.
 //
-// No padding and no stored probabilities: the forward pass keeps the logarithm of each softmax's sum, and the backward
-// pass makes the probabilities again from it (Dao et al. 2022). Products run on tiles of registers; softmax is fp32.
+// No padding and no stored probabilities: the forward pass keeps each softmax's largest score and its sum, and the
+// backward pass makes the probabilities again from them (after Dao et al. 2022, whose sum's logarithm loses digits where
+// scores are large). Products run on tiles of registers; softmax is fp32.
 #pragma once
 #include "encoder_attention.h"
 #include "numbers.h"
@@ -106,9 +107,9 @@ static void write_rows(T* to, const float* x, i64 ldx, i64 rows, i64 size, i64 s
     for (i64 c = 0; c < size; c++) to[r * stride + c] = from_float<T>(x[r * ldx + c] * scale);
 }
 
-// out [Tq, heads*size], lse [Tq, heads]
+// out [Tq, heads*size], kept [Tq, heads, 2]: the largest score of each row and one over the sum of e^(score - largest)
 template <class T>
-static void attention(T* out, float* lse, const T* query, const T* key, const T* value, const Attention s, int threads) {
+static void attention(T* out, float* kept, const T* query, const T* key, const T* value, const Attention s, int threads) {
   typedef typename ArithmeticOf<T>::Kind D;
   typedef typename D::A A;
   const int size = (int)s.size;
@@ -139,7 +140,8 @@ static void attention(T* out, float* lse, const T* query, const T* key, const T*
 #pragma omp simd reduction(+ : sum)
           for (int k = 0; k < seen; k++) sum += e[k] = exp_fast(e[k] - top);
           const float share = 1.0f / sum;
-          lse[(start + r) * s.heads + h] = top + std::log(sum);
+          kept[((start + r) * s.heads + h) * 2] = top;
+          kept[((start + r) * s.heads + h) * 2 + 1] = share;
           if (s.p > 0) {
             const DropoutRow row_drop = s.drop.row((start + r) * s.heads + h);
 #pragma omp simd
@@ -160,13 +162,14 @@ static void attention(T* out, float* lse, const T* query, const T* key, const T*
 
 // One row of scores and of the gradient of what dropout left → the dropped probabilities and the scores' gradient.
 template <class A>
-static void row_backward(A* weights, A* dscores, float* e, float* d, int seen, int K, float lse, bool drops,
+static void row_backward(A* weights, A* dscores, float* e, float* d, int seen, int K, const float* kept, bool drops,
                          const DropoutRow row_drop) {
+  const float top = kept[0], share = kept[1];
   float dot = 0;
   if (drops) {
 #pragma omp simd reduction(+ : dot)
     for (int k = 0; k < seen; k++) {
-      const float factor = row_drop.factor(k), w = exp_fast(e[k] - lse);
+      const float factor = row_drop.factor(k), w = exp_fast(e[k] - top) * share;
       const float grad = d[k] * factor;
       dot += grad * w;
       d[k] = grad;
@@ -176,7 +179,7 @@ static void row_backward(A* weights, A* dscores, float* e, float* d, int seen, i
   } else {
 #pragma omp simd reduction(+ : dot)
     for (int k = 0; k < seen; k++) {
-      e[k] = exp_fast(e[k] - lse);
+      e[k] = exp_fast(e[k] - top) * share;
       dot += d[k] * e[k];
       assign(weights[k], e[k]);
     }
@@ -189,7 +192,7 @@ static void row_backward(A* weights, A* dscores, float* e, float* d, int seen, i
 // dquery, dkey, dvalue: [rows, heads*size] each, every row of a sequence is written.
 template <class T>
 static void attention_backward(T* dquery, T* dkey, T* dvalue, const T* gradient, const T* query, const T* key,
-                               const T* value, const float* lse, const Attention s, int threads) {
+                               const T* value, const float* kept, const Attention s, int threads) {
   typedef typename ArithmeticOf<T>::Kind D;
   typedef typename D::A A;
   const int size = (int)s.size, size_groups = (size + D::G - 1) / D::G;
@@ -219,7 +222,7 @@ static void attention_backward(T* dquery, T* dkey, T* dvalue, const T* gradient,
         for (int r = 0; r < rows; r++) {
           const int seen = s.causal ? (int)std::min<i64>(keys, first + r + 1) : keys;
           row_backward(&desk.weights[(i64)r * K], &desk.dscores[(i64)r * K], &desk.scores[(i64)r * K],
-                       &desk.dweights[(i64)r * K], seen, K, lse[(start + r) * s.heads + h], s.p > 0,
+                       &desk.dweights[(i64)r * K], seen, K, kept + ((start + r) * s.heads + h) * 2, s.p > 0,
                        s.drop.row((start + r) * s.heads + h));
         }
         product<D>(desk.dq.data(), S, desk.dscores.data(), K, D::G, desk.keys.data(), rows, S, key_groups, false);

@@ -20,8 +20,8 @@ enum Activation { RELU, GELU, GELU_TANH, SILU };
 // Value and derivative share nearly all of their work.
 template <int A> struct Act;
 template <> struct Act<RELU> {
-  static inline float value(float x) { return x > 0 ? x : 0 * x; }  // NaN stays NaN
-  static inline float slope(float x) { return x > 0 ? 1.0f : 0.0f; }
+  static inline float value(float x) { return x < 0 ? 0.0f : x; }  // NaN stays NaN
+  static inline float slope(float x) { return x <= 0 ? 0.0f : 1.0f; }
 };
 template <> struct Act<GELU> {  // x Φ(x); Φ by Abramowitz and Stegun 7.1.26, absolute error below 1e-7
   static inline void parts(float x, float& cdf, float& e) {

@@ -133,7 +133,7 @@ class Passage {
   const Piece& piece;
   Workspace<D>& at;
   Memory& scratch;  // this thread's own
-  static const int BLOCK = 4;
+  static constexpr int BLOCK = 4;
 
   template <class Task>
   void rows(int number, Task task) {

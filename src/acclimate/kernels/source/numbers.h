@@ -60,9 +60,9 @@ struct DropoutRow {  // one row's bits; a local copy, so that the compiler keeps
 struct Dropout {
   uint64_t seed;
   uint32_t below;  // bits below this are dropped
-  float scale;     // 1 / (1 - p)
+  float scale;     // 1 / (1 - p); 0 for p = 1
   Dropout(uint64_t seed_, double p)
-      : seed(seed_), below((uint32_t)std::min(p * 4294967296.0, 4294967295.0)), scale((float)(1.0 / (1.0 - p))) {}
+      : seed(seed_), below((uint32_t)std::min(p * 4294967296.0, 4294967295.0)), scale(p < 1 ? (float)(1.0 / (1.0 - p)) : 0.0f) {}
   DropoutRow row(i64 r) const {
     const uint64_t key = mix64(seed + (uint64_t)(r + 1) * 0x9E3779B97F4A7C15ull);
     return DropoutRow{(uint32_t)key, (uint32_t)(key >> 32), below, scale};

@@ -60,8 +60,8 @@ struct F32 {
   typedef float A;       // an activation as the products take it
   typedef Vf Sum;        // sums of products
   typedef Vf Spread;
-  static const int G = 1;
-  static const bool ROUNDED = false;  // activations need a scale of their own for each row
+  static constexpr int G = 1;
+  static constexpr bool ROUNDED = false;  // activations need a scale of their own for each row
   static Vf spread(const A* a) { return all(*a); }
   static Sum dot(Sum sum, Spread a, Vf b) { return sum + a * b; }
   static A weight(float x) { return x; }
@@ -75,8 +75,8 @@ struct BF16 {
   typedef uint16_t A;
   typedef Vf Sum;
   typedef __m512i Spread;
-  static const int G = 2;
-  static const bool ROUNDED = false;
+  static constexpr int G = 2;
+  static constexpr bool ROUNDED = false;
   static Spread spread(const A* a) {
     int32_t two;
     std::memcpy(&two, a, 4);
@@ -103,8 +103,8 @@ struct I8 {
   typedef uint8_t A;
   typedef Vi Sum;
   typedef __m512i Spread;
-  static const int G = 4;
-  static const bool ROUNDED = true;
+  static constexpr int G = 4;
+  static constexpr bool ROUNDED = true;
   static Spread spread(const A* a) {
     int32_t four;
     std::memcpy(&four, a, 4);

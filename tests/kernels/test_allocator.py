@@ -1,0 +1,42 @@
+"""Memory that is given back stays in the process; where that cannot be asked for, nothing happens."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from acclimate.kernels.allocator import keep_memory
+
+FAULTS = """
+import resource, sys
+from acclimate.kernels.allocator import keep_memory
+if sys.argv[1] == "keep":
+    assert keep_memory()
+import torch
+for _ in range(10):
+    torch.ones(10_000_000)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):  # 40 MB each: glibc would map these anew every time
+    torch.ones(10_000_000)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's allocator is meant")
+def test_large_tensors_cost_no_new_pages() -> None:
+    faults = {}
+    for how in ("keep", "leave"):
+        command = [sys.executable, "-c", FAULTS, how]
+        faults[how] = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert faults["keep"] < 100 < 10_000 < faults["leave"]
+
+
+def test_the_switch_and_other_systems_leave_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "platform", "darwin")
+        assert not keep_memory()
+    monkeypatch.setenv("ACCLIMATE_FAST", "0")
+    assert not keep_memory()

@@ -14,8 +14,7 @@ import harness
 import mlm
 import text
 from acclimate.engine import loop
-from acclimate.kernels import products, vocabulary_loss
-from acclimate.models import forward, packed_attention, packing, quick_modules
+from acclimate.models import forward, packed_attention, quick_modules
 from acclimate.optim import quick_adamw
 from acclimate.pipeline import setup_torch
 from harness import Race, paired, shown, spread, table, tokens_per_second
@@ -38,8 +37,6 @@ PARTS: dict[str, list[tuple[Any, str, Any]]] = {
     "vocabulary loss in one": [(forward, "native", Absent)],
     "AdamW in one pass": [(quick_adamw, "native", Absent)],
     "row gradients": [(loop, "collected", nullcontext)],
-    "rows of even length": [(packing, "_EVEN", 1), (vocabulary_loss, "_EVEN", 1)],
-    "turned weights": [(products, "_LARGEST_TRANSPOSED", 0)],
     "memory kept": [(setup_torch, "keep_memory", bool)],
 }
 """Part → which names take the plain twin."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from acclimate.engine.loop import NonFiniteLoss, train
 from acclimate.errors import UserError
+from acclimate.kernels import native
 from acclimate.objectives.classify import SequenceClassification
+from acclimate.recipe.units import Length
 
 
 def weights(state) -> list[torch.Tensor]:
@@ -68,6 +71,32 @@ def test_micro_batch_gradients_are_exact(make) -> None:
     norm = torch.nn.utils.get_total_norm(found[0])
     difference = torch.nn.utils.get_total_norm([a - b for a, b in zip(*found, strict=True)])
     assert difference / norm < 1e-6
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_fast_way_and_the_plain_one_train_alike(make, monkeypatch, precision: str) -> None:
+    """Without dropout, and with all fast paths off in the second: the same losses, in fp32 from the same gradients."""
+    losses = []
+    for fast in (True, False):
+        if not fast:
+            monkeypatch.setenv("ACCLIMATE_FAST", "0")
+            monkeypatch.setattr(native, "library", lambda name: None)
+        training, state = make("12 steps", dropout=0.0, precision=precision)
+        losses.append([(record.loss, record.gradient_norm) for record in train(training, state)])
+        quick = [type(m).__name__ for m in state.model.modules() if type(m).__name__.startswith("Quick")]
+        assert bool(quick) == fast
+    first, second = np.array(losses)
+    assert first[0] == pytest.approx(second[0], rel=1e-5 if precision == "fp32" else 2e-2)
+    assert first[:, 0] == pytest.approx(second[:, 0], rel=1e-3 if precision == "fp32" else 3e-2)
+
+
+def test_weights_that_somebody_put_in_are_those_trained(make) -> None:
+    training, state = make("1 steps", dropout=0.0, precision="bf16")
+    list(train(training, state))
+    for parameter in state.model.parameters():
+        parameter.data = torch.zeros_like(parameter)  # of which torch keeps no account
+    following = replace(training, length=Length.parse("2 steps"))
+    assert next(iter(train(following, state))).loss == pytest.approx(np.log(2), rel=1e-3)
 
 
 def test_the_schedule_sets_the_rate_of_each_step(make) -> None:

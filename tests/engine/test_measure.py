@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from acclimate.engine.loop import train
 from acclimate.engine.measure import measure
 from acclimate.errors import UserError
 from acclimate.recipe.units import Length
@@ -69,3 +70,26 @@ def test_bf16_is_close_to_fp32(make) -> None:
     )
     assert exact == pytest.approx(rough, rel=0.02)
     assert next(state.model.parameters()).dtype == torch.float32
+
+
+def test_measuring_comes_first_and_training_follows_in_bf16(make) -> None:
+    """What is copied while measuring must serve for gradients, and follow the weights."""
+    training, state = make("3 steps", precision="bf16")
+    given = {"batch": Length.parse("1k tokens"), "precision": "bf16"}
+    before = measure(state.model, training.objective, training.feed.store, **given).loss
+    list(train(training, state))
+    after = measure(state.model, training.objective, training.feed.store, **given).loss
+    whole = measure(
+        state.model, training.objective, training.feed.store, batch=Length.parse("1k tokens")
+    ).loss
+    assert after != before and after == pytest.approx(whole, rel=0.02)
+
+
+def test_weights_that_somebody_put_in_are_those_measured(make) -> None:
+    training, state = make()
+    given = {"batch": Length.parse("1k tokens"), "precision": "bf16"}
+    before = measure(state.model, training.objective, training.feed.store, **given).loss
+    for parameter in state.model.parameters():
+        parameter.data = torch.zeros_like(parameter)  # of which torch keeps no account
+    after = measure(state.model, training.objective, training.feed.store, **given).loss
+    assert before != after == pytest.approx(np.log(2), rel=1e-3)

@@ -39,7 +39,9 @@ def rounded(x: Tensor) -> Tensor:
 class Proof:
     """Runs both twins forward and backward under the same random gradient."""
 
-    def equal(self, ours: Compute, plain: Compute, parts: nn.Module, *inputs: Tensor, limit: float = 1e-5) -> None:
+    def equal(
+        self, ours: Compute, plain: Compute, parts: nn.Module, *inputs: Tensor, limit: float = 1e-5
+    ) -> None:
         """In fp32, each result is within `limit` of fp64's, measured by its largest element."""
         exact = self._run(plain, copy.deepcopy(parts).double(), [x.double() for x in inputs])
         for name, found in self._run(ours, parts, inputs).items():
@@ -64,7 +66,7 @@ class Proof:
             assert own <= 1.5 * other + 2**-9 * size, f"{name}: {own / size:.3g}, autocast {other / size:.3g}"
 
     def steady(self, ours: Compute, parts: nn.Module, *inputs: Tensor, products: Sequence[str] = ()) -> None:
-        """The same bits whatever the threads, and again. `products` are another library's: they may be rounded otherwise."""
+        """The same bits whatever the threads, and again. `products` are another library's and may round otherwise."""
         for enabled in (False, True):
             runs = []
             for number in (1, 2, 3, 7, 2):

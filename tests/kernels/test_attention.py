@@ -23,7 +23,9 @@ def starts_of(lengths: Lengths) -> Tensor:
 class Twins:
     """Kernel and plain form for sequences of these lengths, as functions of (parts, query, key, value)."""
 
-    def __init__(self, queries: Lengths, keys: Lengths | None = None, *, causal: bool = False, scale: float = 0.3) -> None:
+    def __init__(
+        self, queries: Lengths, keys: Lengths | None = None, *, causal: bool = False, scale: float = 0.3
+    ) -> None:
         self.query_starts, self.key_starts = starts_of(queries), starts_of(keys or queries)
         self.causal, self.scale = causal, scale
 
@@ -35,7 +37,11 @@ class Twins:
         spans = zip(pairwise(self.query_starts.tolist()), pairwise(self.key_starts.tolist()), strict=True)
         for (first, last), (key_first, key_last) in spans:
             one, other = q[first:last].transpose(0, 1), k[key_first:key_last].transpose(0, 1)
-            scores = (one @ other.transpose(1, 2)).float() if q.dtype != torch.float64 else one @ other.transpose(1, 2)
+            scores = (
+                (one @ other.transpose(1, 2)).float()
+                if q.dtype != torch.float64
+                else one @ other.transpose(1, 2)
+            )
             scores = scores * self.scale
             if self.causal:
                 hidden = torch.ones(scores.shape[1:], dtype=torch.bool).triu(1)
@@ -113,7 +119,10 @@ def test_rows_that_lie_apart_in_memory(proof) -> None:
     wanted = twins.plain(nn.Module(), *heads_first)
     torch.testing.assert_close(twins.ours(nn.Module(), *heads_first), wanted, rtol=1e-5, atol=1e-5)
     proof.equal(
-        lambda _, x: twins.ours(_, *x.unbind(1)), lambda _, x: twins.plain(_, *x.unbind(1)), nn.Module(), fused
+        lambda _, x: twins.ours(_, *x.unbind(1)),
+        lambda _, x: twins.plain(_, *x.unbind(1)),
+        nn.Module(),
+        fused,
     )
 
 
@@ -134,7 +143,9 @@ def test_equal_keys_give_the_mean(kernels) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("fault", [torch.nan, torch.inf])
 @pytest.mark.parametrize("which", [0, 1, 2])
-def test_a_fault_stays_in_its_sequence_and_shows(kernels, which: int, fault: float, dtype: torch.dtype) -> None:
+def test_a_fault_stays_in_its_sequence_and_shows(
+    kernels, which: int, fault: float, dtype: torch.dtype
+) -> None:
     twins = Twins([5, 9, 4])
     given = [x.to(dtype) for x in twins.inputs(2, 16)]
     given[which][7, 1, 3] = fault
@@ -161,7 +172,9 @@ def test_dropout_of_weights_has_its_rate_and_scale(kernels, p: float) -> None:
     torch.manual_seed(3)
     weights = uniform(p)[0].detach()
     dropped = weights == 0
-    assert float(dropped.double().mean()) == pytest.approx(p, abs=4.5 * (p * (1 - p) / dropped.numel()) ** 0.5)
+    assert float(dropped.double().mean()) == pytest.approx(
+        p, abs=4.5 * (p * (1 - p) / dropped.numel()) ** 0.5
+    )
     torch.testing.assert_close(weights[~dropped], torch.full_like(weights[~dropped], 1 / 64 / (1 - p)))
     pieces = dropped.double().view(40, 64, 4, 64)
     for dim in range(4):  # sequences, queries, heads, keys: each differs in its count as independent draws do

@@ -44,11 +44,24 @@ def built(sources: Path) -> ctypes.CDLL:
     return build._built(sources, "small", compiler)
 
 
+def answers(sources: Path, processes: int) -> list[str]:
+    """What processes that build and load at the same time get."""
+    code = (
+        "import sys; from pathlib import Path; from acclimate.kernels import build; "
+        "print(build._built(Path(sys.argv[1]), 'small', build.find_compiler()).answer())"
+    )
+    command = [sys.executable, "-c", code, str(sources)]
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
+    return [one.communicate()[0].strip() for one in started]
+
+
 def files(cache: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in cache.iterdir()}
 
 
-def test_a_second_use_takes_what_is_there(cache: Path, sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_use_takes_what_is_there(
+    cache: Path, sources: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert built(sources).answer() == 41
     before = files(cache)
     assert len(before) == 1
@@ -79,9 +92,7 @@ def test_a_damaged_library_is_built_again(cache: Path, sources: Path) -> None:
     built(sources)
     (path,) = cache.iterdir()
     path.write_bytes(b"no library")  # in a process of its own, for a loaded file stays loaded
-    code = f"from pathlib import Path; from acclimate.kernels import build; print(build._built(Path({str(sources)!r}), 'small', build.find_compiler()).answer())"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stdout.strip() == "41", done.stderr
+    assert answers(sources, 1) == ["41"]
 
 
 def test_a_file_of_another_owner_is_not_loaded(
@@ -103,7 +114,12 @@ def test_a_cache_that_cannot_be_written(cache: Path, sources: Path) -> None:
 
 @pytest.mark.parametrize(
     ("compiler", "reason"),
-    [("/nonexistent", "no C++ compiler"), ("false", "false failed"), ("true", "true failed"), ("' '", "no C++ compiler")],
+    [
+        ("/nonexistent", "no C++ compiler"),
+        ("false", "false failed"),
+        ("true", "true failed"),
+        ("' '", "no C++ compiler"),
+    ],
 )
 def test_without_a_compiler_that_works_the_reason_is_kept(
     cache: Path, monkeypatch: pytest.MonkeyPatch, compiler: str, reason: str
@@ -140,16 +156,8 @@ def test_the_switch_turns_it_off(cache: Path, monkeypatch: pytest.MonkeyPatch) -
     assert build.problems["training"] == "ACCLIMATE_FAST=0"
 
 
-def test_two_processes_at_once(cache: Path, sources: Path) -> None:
-    code = (
-        "import sys; from pathlib import Path; from acclimate.kernels import build; "
-        f"print(build._built(Path({str(sources)!r}), 'small', build.find_compiler()).answer())"
-    )
-    both = [
-        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(3)
-    ]
-    assert [one.communicate()[0].strip() for one in both] == ["41"] * 3
+def test_several_processes_at_once(cache: Path, sources: Path) -> None:
+    assert answers(sources, 3) == ["41"] * 3
     assert len(files(cache)) == 1  # and no draft beside it
 
 

@@ -58,7 +58,9 @@ def both(name: str, x: Tensor) -> tuple[Tensor, Tensor]:
     row, bias, y = x[None].contiguous(), torch.zeros_like(x), torch.empty(1, len(x))
     native.call("activate", x.dtype, y, row, bias, 1, len(x), ACTIVATIONS[name])
     slope = torch.empty_like(y)
-    native.call("activate_backward", x.dtype, slope, torch.ones_like(y), row, bias, 1, len(x), ACTIVATIONS[name])
+    native.call(
+        "activate_backward", x.dtype, slope, torch.ones_like(y), row, bias, 1, len(x), ACTIVATIONS[name]
+    )
     return y[0], slope[0]
 
 

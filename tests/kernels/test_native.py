@@ -18,7 +18,7 @@ def test_seeds_follow_torchs_generator() -> None:
 
 
 def test_every_kernel_is_there_for_its_storage(kernels) -> None:
-    only_single = {"adamw", "transposed_copy"}
+    only_single = {"adamw"}
     for name in native._SIGNATURES:
         for dtype in (torch.float32, torch.bfloat16)[: 1 if name in only_single else 2]:
             native._function(name, dtype)

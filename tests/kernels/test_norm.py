@@ -90,7 +90,19 @@ def correlation(a: Tensor, b: Tensor) -> float:
 @pytest.mark.parametrize("p", P)
 def test_neighbours_know_nothing_of_each_other(kernels, p: float) -> None:
     dropped = mask(p, 2)
-    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0), (0, 8), (0, 16), (16, 0), (0, 64), (64, 3)):
+    for down, right in (
+        (0, 1),
+        (1, 0),
+        (1, 1),
+        (1, -1),
+        (0, 2),
+        (2, 0),
+        (0, 8),
+        (0, 16),
+        (16, 0),
+        (0, 64),
+        (64, 3),
+    ):
         other = dropped.roll((-down, -right), (0, 1))
         assert abs(correlation(dropped, other)) < 5 / N, (down, right)
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from acclimate.kernels import native, vocabulary_loss as module
+from acclimate.kernels import native
+from acclimate.kernels import vocabulary_loss as module
 from acclimate.kernels.vocabulary_loss import vocabulary_loss
 
 SIZES = [(1, 7, 3), (64, 24, 50), (65, 16, 333), (200, 32, 1000)]

@@ -10,9 +10,11 @@ import torch
 from transformers import BertForMaskedLM, BertForSequenceClassification
 
 from acclimate.batching.packed import PackedBatch, Sequences, pack
+from acclimate.kernels import native
 from acclimate.models.bert import Bert, Vocabulary
 from acclimate.models.forward import class_logits, encode, mean_pooled, token_logits
-from acclimate.models.packing import Packing
+from acclimate.models.packed_attention import packed_attention
+from acclimate.models.packing import Layout, Packing
 
 LENGTHS = [[7, 3, 12, 1, 5, 9, 2], [4], [6, 6, 6], [1, 1], [30, 2]]
 
@@ -138,11 +140,32 @@ def test_attention_dropout_drops_the_stated_share_and_keeps_the_mean() -> None:
 @pytest.mark.parametrize("lengths", LENGTHS)
 def test_spread_and_collect_are_inverse_and_have_the_right_gradient(lengths: list[int]) -> None:
     starts = torch.tensor([0, *np.cumsum(lengths)])
-    packing = Packing.of(starts)
+    layout = Layout.of(starts)
     x = torch.randn(int(starts[-1]), 3, dtype=torch.float64, requires_grad=True)
-    assert torch.equal(packing.collect(packing.spread(x)), x)
-    assert torch.autograd.gradcheck(
-        lambda t: packing.collect(packing.spread(t) * 2 + packing.spread(t) ** 2), x
-    )
-    covered = sum(group.num_sequences * group.length for group in packing.groups)
-    assert covered == len(packing.places) == starts[-1] + len(packing.padding)
+    assert torch.equal(layout.collect(layout.spread(x)), x)
+    assert torch.autograd.gradcheck(lambda t: layout.collect(layout.spread(t) * 2 + layout.spread(t) ** 2), x)
+    covered = sum(group.num_sequences * group.length for group in layout.groups)
+    assert covered == len(layout.places) == starts[-1] + len(layout.padding)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("behind", [0, 9])
+@pytest.mark.parametrize("scaling", [None, 0.05])
+def test_the_kernel_and_its_twin_are_one(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, behind: int, scaling: float | None
+) -> None:
+    starts = torch.tensor([0, 7, 8, 30])
+    fused = torch.randn(30 + behind, 3, 2, 8, dtype=dtype)
+    results = []
+    for there in (native.available(), False):
+        monkeypatch.setattr(native, "available", lambda there=there: there)
+        leaf = fused.clone().requires_grad_()
+        q, k, v = (x.transpose(0, 1)[None] for x in leaf.unbind(1))
+        out, _ = packed_attention(torch.nn.Module(), q, k, v, None, scaling=scaling, packing=Packing(starts))
+        assert out.shape == (1, 30 + behind, 2, 8) and out.dtype == dtype
+        out.square().sum().backward()
+        assert not out[0, 30:].any() and not leaf.grad[30:].any()
+        results.append((out.detach(), leaf.grad))
+    limit = {"rtol": 2**-6, "atol": 2**-5} if dtype == torch.bfloat16 else {"rtol": 1e-5, "atol": 1e-5}
+    for ours, plain in zip(*results, strict=True):
+        torch.testing.assert_close(ours, plain, **limit)

@@ -37,7 +37,9 @@ def test_values_are_those_of_this_machine(findings):
 
 
 def test_native_kernels_are_built_or_it_is_told_why_not(findings, monkeypatch):
-    assert findings["native kernels"].value.startswith("built, in " if build.library("training") else "not built: ")
+    assert findings["native kernels"].value.startswith(
+        "built, in " if build.library("training") else "not built: "
+    )
     monkeypatch.setattr(build, "library", lambda name: None)
     monkeypatch.setattr(build, "problems", dict.fromkeys(build.NAMES, "c++ failed: no space\nand so on"))
     finding = doctor._kernels()

@@ -1,4 +1,4 @@
-"""Attention over packed rows in one kernel, forward and backward; only its inputs and two numbers per row of scores are kept.
+"""Attention over packed rows in one kernel, forward and backward; it keeps inputs and two numbers per row of scores.
 
 Plain twin: `models.packed_attention`. Measured in benchmarks/kernels.py.
 """

@@ -20,7 +20,6 @@ _SIGNATURES: dict[str, tuple[type, ...]] = {
     "column_sums": (_P, _P, _P, _P, _I, _I),
     "gather_sum": (_P, _P, _P, _I, _I, _I),
     "scatter_add": (_P, _P, _P, _I, _I),
-    "transposed_copy": (_P, _P, _I, _I),
     "norm": (*(_P,) * 8, _I, _I, _D, _U, _D),
     "norm_backward": (*(_P,) * 10, _I, _I, _U, _D),
     "attention": (*(_P,) * 8, *(_I,) * 7, _D, _N, _U, _D),

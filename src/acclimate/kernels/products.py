@@ -7,7 +7,6 @@ autocast would give: one bf16 rounding of an fp32 sum. Measured in benchmarks/ke
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -19,10 +18,6 @@ from acclimate.kernels import native
 
 _copies: Any = WeakIdKeyDictionary()
 """parameter → (its version, its bf16 copy)"""
-_transposed: Any = WeakIdKeyDictionary()
-"""parameter → (its version, its transposed bf16 copy)"""
-_LARGEST_TRANSPOSED = 2**22
-"""Elements. Turning a vocabulary's matrix round costs more than its product gains."""
 
 
 def compute_dtype() -> torch.dtype:
@@ -33,44 +28,21 @@ def compute_dtype() -> torch.dtype:
 
 
 def computed(parameter: Tensor, dtype: torch.dtype) -> Tensor:
-    """A parameter in the precision of the products."""
+    """A parameter in the precision of the products: itself, or its copy, made again when it has changed."""
     if parameter.dtype == dtype:
         return parameter.detach()
-    return _current(
-        _copies, parameter, lambda: parameter.detach().to(dtype), lambda copy: copy.copy_(parameter)
-    )
-
-
-def turned(weight: Tensor, dtype: torch.dtype) -> Tensor:
-    """weight [out, in] as [in, out] in the precision of the products; bf16 products with its rows are the quickest."""
-    if dtype != torch.bfloat16 or weight.dtype != torch.float32 or weight.numel() > _LARGEST_TRANSPOSED:
-        return computed(weight, dtype).t()
-    if not (native.available() and weight.is_contiguous()):
-        return computed(weight, dtype).t()
-    rows, cols = weight.shape
-
-    def write(copy: Tensor) -> Tensor:
-        native.call("transposed_copy", torch.float32, copy, weight, rows, cols)
-        return copy
-
-    return _current(_transposed, weight, lambda: write(torch.empty(cols, rows, dtype=dtype)), write)
-
-
-def _current(
-    copies: Any, parameter: Tensor, make: Callable[[], Tensor], renew: Callable[[Tensor], Tensor]
-) -> Tensor:
     if parameter.is_inference():  # its changes are not counted
-        return make()
-    version, known = parameter._version, copies.get(parameter)
+        return parameter.detach().to(dtype)
+    version, known = parameter._version, _copies.get(parameter)
     if known is not None and known[0] == version:
         return known[1]  # type: ignore[no-any-return]
     with (
         torch.inference_mode(False),
         torch.no_grad(),
     ):  # what validation copies, training may save for backward
-        copy = make() if known is None else renew(known[1])
-    copies[parameter] = (version, copy)
-    return copy
+        copy = parameter.detach().to(dtype) if known is None else known[1].copy_(parameter)
+    _copies[parameter] = (version, copy)
+    return copy  # type: ignore[no-any-return]
 
 
 def written_copy(parameter: Tensor) -> Tensor | None:
@@ -89,14 +61,13 @@ def has_written(parameter: Tensor, copy: Tensor | None) -> None:
 def forget_copies() -> None:
     """Before work on weights that somebody may have changed through `.data`, which leaves no trace."""
     _copies.clear()
-    _transposed.clear()
 
 
 def forward_product(x: Tensor, weight: Tensor, dtype: torch.dtype) -> Tensor:
     """x [N, in] · weight [out, in]ᵀ; a bias is left to the kernel that comes after, where it costs nothing."""
     if dtype == torch.float32:
         return _onednn(x, computed(weight, dtype))
-    return torch.mm(x, turned(weight, dtype))
+    return torch.mm(x, computed(weight, dtype).t())
 
 
 def input_gradient(gradient: Tensor, weight: Tensor) -> Tensor:
@@ -142,7 +113,7 @@ class _Linear(torch.autograd.Function):
         if bias is None:
             return forward_product(x, weight, dtype)
         b = computed(bias, dtype)
-        return _onednn(x, w, b) if dtype == torch.float32 else torch.addmm(b, x, turned(weight, dtype))
+        return _onednn(x, w, b) if dtype == torch.float32 else torch.addmm(b, x, w.t())
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:

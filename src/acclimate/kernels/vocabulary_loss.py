@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from acclimate.kernels import native
 from acclimate.kernels.products import (
@@ -24,7 +23,6 @@ from acclimate.kernels.products import (
 
 BYTES_AT_ONCE = 2**26
 """Of scores. Fewer cost a pass over the weight's gradient each, more cost memory."""
-_EVEN = 64
 
 
 class _VocabularyLoss(torch.autograd.Function):
@@ -38,19 +36,15 @@ class _VocabularyLoss(torch.autograd.Function):
         each = torch.empty(len(hidden))
         dhidden = torch.empty_like(hidden) if learns else None
         dweight = dbias = None
-        for start in range(
-            0, len(hidden), at_once := max(_EVEN, BYTES_AT_ONCE // (len(w) * w.element_size()))
-        ):
+        for start in range(0, len(hidden), at_once := max(1, BYTES_AT_ONCE // (len(w) * w.element_size()))):
             part = slice(start, min(start + at_once, len(hidden)))
-            num = part.stop - start
-            # Products are compiled for their shape, and the number of targets is a new one at every step.
-            rows = functional.pad(hidden[part], (0, 0, 0, -num % _EVEN))
-            scores = forward_product(rows, weight, dtype)
-            native.call("cross_entropy", dtype, each[part], scores, bias, targets[part], num, len(w), learns)
-            scores[num:] = 0
+            scores = forward_product(hidden[part], weight, dtype)
+            native.call(
+                "cross_entropy", dtype, each[part], scores, bias, targets[part], *scores.shape, learns
+            )
             if dhidden is not None:
-                dhidden[part] = input_gradient(scores, w)[:num]
-                dweight = _added(dweight, torch.mm(scores.t(), rows))
+                dhidden[part] = input_gradient(scores, w)
+                dweight = _added(dweight, torch.mm(scores.t(), hidden[part]))
                 dbias = _added(dbias, sum_of_rows(scores)) if bias is not None else None
         ctx.save_for_backward(*(x for x in (dhidden, dweight, dbias) if x is not None))
         ctx.mark_non_differentiable(each)

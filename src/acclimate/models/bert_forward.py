@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from acclimate.batching.packed import PackedBatch
-from acclimate.models.packing import Packing, even_rows
+from acclimate.models.packing import Packing
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -15,14 +15,13 @@ if TYPE_CHECKING:
 
 def encode(model: PreTrainedModel, batch: PackedBatch) -> Tensor:
     """[T, H]"""
-    tokens, positions, segments = even_rows(batch.tokens, batch.positions, batch.segments)
     out = model.base_model(
-        input_ids=tokens[None],
-        position_ids=positions[None],
-        token_type_ids=segments[None],
+        input_ids=batch.tokens[None],
+        position_ids=batch.positions[None],
+        token_type_ids=batch.segments[None],
         packing=Packing(batch.cu_seqlens),
     )
-    return out.last_hidden_state.squeeze(0)[: batch.num_tokens]
+    return out.last_hidden_state.squeeze(0)
 
 
 def before_vocabulary(model: PreTrainedModel, hidden: Tensor) -> Tensor:

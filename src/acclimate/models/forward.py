@@ -58,8 +58,8 @@ def token_logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
 def token_losses(model: PreTrainedModel, hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Cross entropy in nats of the targets [M] at chosen places' output [M, H]: the sum, and each [M] (detached)."""
     family = _family(model)
-    if hidden.device.type == "cpu" and native.available():
-        weight, bias = family.vocabulary(model)
+    weight, bias = family.vocabulary(model)
+    if hidden.device.type == "cpu" and weight.dtype == torch.float32 and native.available():
         return vocabulary_loss(family.before_vocabulary(model, hidden), weight, bias, targets)
     each = functional.cross_entropy(token_logits(model, hidden).float(), targets, reduction="none")
     return each.sum(), each.detach()

@@ -17,12 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
-
-from acclimate.kernels import native
 
 NUM_GROUPS = 4
-_EVEN = 64
 
 
 @dataclass(frozen=True)
@@ -36,18 +32,6 @@ class Group:
     """Places per sequence."""
     mask: Tensor | None
     """[num_sequences, 1, 1, length] bool, True where a real token stands; None when there is no padding."""
-
-
-def even_rows(*rows: Tensor) -> tuple[Tensor, ...]:
-    """[T] each → [T'] with zeros behind, where T' comes back from step to step.
-
-    Matrix products are compiled for their shape: with a new T at every step a tiny model spent a tenth of its time on
-    that. What stands behind the last sequence attends to nothing and is looked at by nobody.
-    """
-    if rows[0].device.type != "cpu" or not native.available():
-        return rows
-    missing = -len(rows[0]) % _EVEN
-    return tuple(functional.pad(x, (0, missing)) for x in rows) if missing else rows
 
 
 class Packing:

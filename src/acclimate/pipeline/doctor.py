@@ -151,7 +151,9 @@ def _kernels() -> Finding:
     lacking = [name for name in NAMES if library(name) is None]
     if lacking:
         reasons = dict.fromkeys(problems[name].splitlines()[0] for name in lacking)
-        advice = f"everything works without, slower; they need a C++ compiler (g++ or clang++) and no {SWITCH}=0"
+        advice = (
+            f"everything works without, slower; they need a C++ compiler (g++ or clang++) and no {SWITCH}=0"
+        )
         return Finding("native kernels", f"not built: {'; '.join(reasons)}", "note", advice)
     return Finding("native kernels", f"built, in {cache_folder()}", "ok")
 

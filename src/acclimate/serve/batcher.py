@@ -208,15 +208,15 @@ class Batcher:
             self._finish([job for job, _ in batch], error)
             return
         seconds = time.perf_counter() - start
+        first = 0
+        for job, taken in batch:
+            job.extend(results[first : first + len(taken)])
+            first += len(taken)
         self._metrics.batch(len(items), sum(item.num_tokens for item in items), seconds)
         speed = len(items) / max(seconds, 1e-6)
         self._texts_per_second = (
             speed if not self._texts_per_second else 0.8 * self._texts_per_second + 0.2 * speed
         )
-        first = 0
-        for job, taken in batch:
-            job.extend(results[first : first + len(taken)])
-            first += len(taken)
 
     def _finish(self, jobs: list[Job], error: BaseException) -> None:
         with self._changed:

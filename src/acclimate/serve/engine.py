@@ -45,13 +45,16 @@ class Loaded:
         # Plain Transformers gives the model segments only where the tokenizer says that the model takes them.
         self._segments = "token_type_ids" in self.tokenizer.model_input_names
         self.max_length = _max_length(self.model, self.tokenizer)
-        self._encode_batch = _encoder(self.tokenizer, self.max_length).encode_batch
+        self._encoder = _encoder(self.tokenizer, self.max_length)
 
     def items(self, queries: Sequence[Query]) -> list[Item]:
         """Tokenised with special tokens, cut to the model's length (longest side first) where need be."""
-        encodings = self._encode_batch(
-            [query.text if query.pair is None else (query.text, query.pair) for query in queries]
-        )
+        if len(queries) == 1:  # spares the hand-over to the tokenizer's pool of threads
+            encodings = [self._encoder.encode(queries[0].text, queries[0].pair)]
+        else:
+            encodings = self._encoder.encode_batch(
+                [query.text if query.pair is None else (query.text, query.pair) for query in queries]
+            )
         mask = self.tokenizer.mask_token_id
         items = []
         for query, encoding in zip(queries, encodings, strict=True):

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Status = Literal["loading", "ready", "stopping", "failed"]
+_SOON = 0.05
+"""Seconds after which it is watched whether the client is still there: to watch costs more than a short answer."""
 
 
 class Service:
@@ -95,21 +97,24 @@ class Service:
         deadline = time.monotonic() + self.limits.deadline_seconds
         job = self._batcher.submit(Job(lane, queries, deadline))
         answer = asyncio.wrap_future(job.future)
-        left = asyncio.ensure_future(_client_left(request))
+        left: asyncio.Future[None] | None = None
         try:
-            either: set[asyncio.Future[Any]] = {answer, left}
-            await asyncio.wait(
-                either, timeout=deadline - time.monotonic(), return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait({answer}, timeout=min(_SOON, self.limits.deadline_seconds))
+            if not answer.done():
+                left = asyncio.ensure_future(_client_left(request))
+                either: set[asyncio.Future[Any]] = {answer, left}
+                remaining = max(0.0, deadline - time.monotonic())
+                await asyncio.wait(either, timeout=remaining, return_when=asyncio.FIRST_COMPLETED)
             if answer.done():
                 return answer.result()
-            if left.done():
+            if left is not None and left.done():
                 self._batcher.drop(job, "client_left")
                 raise Refusal(CLIENT_LEFT, "client_left", "the client left")
             self._batcher.drop(job, "deadline")
             raise too_late(self.limits.deadline_seconds)
         finally:
-            left.cancel()
+            if left is not None:
+                left.cancel()
             if not answer.done():
                 self._batcher.drop(job, "client_left")
 

@@ -141,15 +141,3 @@ static void scatter_add(float* table, const T* x, const i64* ids, i64 rows, i64 
     }
   }
 }
-
-// out [cols, rows] ← x [rows, cols], rounded to bf16
-static void transposed_copy(bf16* out, const float* x, i64 rows, i64 cols, int threads) {
-  const i64 side = 32;
-#pragma omp parallel for collapse(2) num_threads(threads) schedule(static)
-  for (i64 r0 = 0; r0 < rows; r0 += side)
-    for (i64 c0 = 0; c0 < cols; c0 += side) {
-      const i64 r1 = std::min(rows, r0 + side), c1 = std::min(cols, c0 + side);
-      for (i64 c = c0; c < c1; c++)
-        for (i64 r = r0; r < r1; r++) out[c * rows + r] = from_float<bf16>(x[r * cols + c]);
-    }
-}

@@ -76,9 +76,6 @@
   }
 
 extern "C" {
-void transposed_copy_f32(bf16* out, const float* x, i64 rows, i64 cols, int threads) {
-  transposed_copy(out, x, rows, cols, threads);
-}
 FOR_BOTH(ELEMENTWISE)
 FOR_BOTH(NORM)
 FOR_BOTH(ATTENTION)

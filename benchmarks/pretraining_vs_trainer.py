@@ -41,7 +41,11 @@ TRAINER = {
     " ".join(filter(None, ("Trainer", precision, order))): {"precision": precision, "order": order or "ours"}
     for precision, order in itertools.product(("fp32", "bf16"), ("", "grouped"))
 }
-SHORT = ("Trainer bf16", "Trainer bf16 grouped", OURS, CEILING)
+FIELDS = {
+    "fp32": ("Trainer fp32", "Trainer fp32 grouped", PLAIN, OURS),
+    "bf16": ("Trainer bf16", "Trainer bf16 grouped", OURS, CEILING),
+}
+"""Who runs against whom; four Trainers at once do not fit into 24 GB of memory."""
 CURVES = ("Trainer fp32", "Trainer bf16", PLAIN, OURS)
 
 
@@ -62,18 +66,19 @@ def specification(options: argparse.Namespace, size: str, name: str) -> dict[str
 
 
 def wanted(options: argparse.Namespace, name: str) -> bool:
-    """Of those asked for; else, in the short form, of the few that matter most."""
-    if options.only:
-        return any(word in name for word in options.only)
-    return not options.short or name in SHORT
+    """All, or those asked for."""
+    return not options.only or any(word in name for word in options.only)
 
 
-def speed(options: argparse.Namespace, size: str, allocator: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(findings, rounds) of one race: one size, the Trainer's processes with one allocator setting."""
-    names = [name for name in (*TRAINER, PLAIN, OURS, CEILING) if wanted(options, name)]
+def speed(
+    options: argparse.Namespace, size: str, allocator: str, precision: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(findings, rounds) of one race: one size and precision, the Trainer's processes with one allocator setting."""
+    names = [name for name in FIELDS[precision] if wanted(options, name)]
     turn = SHORT_TURN if options.short else TURN
     if options.seconds:
-        turn = options.seconds / (options.rounds * len(names) * len(options.sizes) * len(options.allocator))
+        races = len(options.sizes) * len(options.allocator) * len(options.precision)
+        turn = options.seconds / (options.rounds * len(names) * races)
     mean = mean_length(options)
     with Race(options.threads) as race:
         for name in names:
@@ -176,6 +181,9 @@ def parsed() -> argparse.Namespace:
         "--allocator", nargs="+", choices=("stock", "tuned"), help="of the Trainer (both; short: tuned)"
     )
     parser.add_argument(
+        "--precision", nargs="+", choices=list(FIELDS), help="of the Trainer (both; short: bf16)"
+    )
+    parser.add_argument(
         "--batch", type=int, metavar="N", help="sequences a step (tiny, mini 32, small 16, base 8)"
     )
     parser.add_argument(
@@ -185,6 +193,7 @@ def parsed() -> argparse.Namespace:
     options = parser.parse_args()
     options.sizes = options.sizes or (["tiny"] if options.short else list(ceiling.BATCH))
     options.allocator = options.allocator or (["tuned"] if options.short else ["stock", "tuned"])
+    options.precision = options.precision or (["bf16"] if options.short else list(FIELDS))
     return options
 
 
@@ -192,10 +201,10 @@ def main() -> None:
     options = parsed()
     findings: dict[str, Any] = {}
     rounds: dict[str, Any] = {}
-    for size, allocator in itertools.product(options.sizes, options.allocator):
-        title = f"{size}, Trainer's allocator {allocator}"
+    for size, allocator, precision in itertools.product(options.sizes, options.allocator, options.precision):
+        title = f"{size}, Trainer in {precision} with allocator {allocator}"
         harness.tell(title)
-        findings[title], race = speed(options, size, allocator)
+        findings[title], race = speed(options, size, allocator, precision)
         rounds |= {f"{title}: {name}": answers for name, answers in race.items()}
         show(findings[title], f"BERT {title}, {options.batch or ceiling.BATCH[size]} lines a step")
     if not options.no_curves:

@@ -91,12 +91,20 @@ def test_the_fast_way_and_the_plain_one_train_alike(make, monkeypatch, precision
 
 
 def test_weights_that_somebody_put_in_are_those_trained(make) -> None:
-    training, state = make("1 steps", dropout=0.0, precision="bf16")
-    list(train(training, state))
-    for parameter in state.model.parameters():
-        parameter.data = torch.zeros_like(parameter)  # of which torch keeps no account
-    following = replace(training, length=Length.parse("2 steps"))
-    assert next(iter(train(following, state))).loss == pytest.approx(np.log(2), rel=1e-3)
+    """Through `.data`, of which torch keeps no account, or where it does."""
+    losses = []
+    for is_counted in (True, False):
+        training, state = make("1 steps", dropout=0.0, precision="bf16")
+        list(train(training, state))
+        for parameter in state.model.parameters():
+            if is_counted:
+                with torch.no_grad():
+                    parameter.mul_(-1.5)
+            else:
+                parameter.data = -1.5 * parameter.data
+        following = replace(training, length=Length.parse("2 steps"))
+        losses.append(next(iter(train(following, state))).loss)
+    assert losses[0] == losses[1]
 
 
 def test_the_schedule_sets_the_rate_of_each_step(make) -> None:

@@ -72,11 +72,9 @@ def test_narrow_arithmetic_gives_near_probabilities_and_the_same_labels_where_th
         )
         # The model's weights are 25 times as wide as a trained one's: errors grow from layer to layer.
         assert np.abs(found - exact).mean() < (0.02 if precision == "auto" else 0.08)
-        margin = np.diff(np.sort(exact, axis=1)[:, -2:], axis=1)[:, 0]
-        sure = margin > (0.1 if precision == "auto" else 0.4)
-        print("ERR", precision, task, np.abs(found - exact).mean(), sure.sum())
-        assert sure.any()
-        assert (found.argmax(1) == exact.argmax(1))[sure].all()
+        clear = np.abs(exact - 0.5) > (0.1 if precision == "auto" else 0.2)
+        assert clear.mean() > 0.3
+        assert ((found > 0.5) == (exact > 0.5))[clear].all()
 
 
 def test_texts_are_cut_into_tokens_as_the_tokenizer_itself_does(models: Models, run_folder: Path) -> None:

@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-BENCHES := pretraining_vs_trainer finetuning_vs_trainer time_to_quality startup_and_waste growth ranks \
+BENCHES := pretraining_vs_trainer parts finetuning_vs_trainer time_to_quality startup_and_waste growth ranks \
 	inference_vs_onnx predict_vs_pipeline embed_vs_sentence_transformers int8_accuracy serving_vs_pipeline gpu_pretraining
 
 .PHONY: install quickstart test test-slow bench bench-short check format clean

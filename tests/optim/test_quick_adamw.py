@@ -66,7 +66,7 @@ def advance(model: Parts, optimizer: torch.optim.Optimizer, steps: range, clip: 
 
 def assert_equal(ours: Parts, theirs: nn.Module, limit: float = 1e-6) -> None:
     for (name, p), q in zip(ours.named_parameters(), theirs.parameters(), strict=True):
-        error = float((p.detach().double() - q.double()).norm() / q.detach().double().norm())
+        error = float((p.detach().double() - q.detach().double()).norm() / q.detach().double().norm())
         assert error < limit, f"{name}: {error:.2g}"
 
 

@@ -1,6 +1,6 @@
 """Telling the C library to keep what it has: it maps and unmaps every large tensor else, and each new page is a fault.
 
-With glibc's defaults a third of a small model's training went into page faults. Measured in benchmarks/kernels.py.
+With glibc's defaults a third of a small model's training went into page faults. Measured in benchmarks/parts.py.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """AdamW in one pass over memory: gradient × factor → moments → weight → the weight's bf16 copy.
 
-The state is torch's own, name for name, so checkpoints pass between the two. Measured in benchmarks/kernels.py.
+The state is torch's own, name for name, so checkpoints pass between the two. Measured in benchmarks/parts.py.
 """
 
 from __future__ import annotations

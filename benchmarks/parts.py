@@ -20,7 +20,7 @@ from acclimate.pipeline import setup_torch
 from harness import Race, paired, shown, spread, table, tokens_per_second
 from session import Session
 
-NAME = "kernels"
+NAME = "parts"
 
 
 class Absent:

@@ -35,6 +35,11 @@ static inline void assign(uint16_t& to, float x) { to = from_float<bf16>(x).bits
 // Rows of one head, times scale, side by side.
 template <class A, class T>
 static void head_rows(A* to, const T* x, i64 rows, i64 size, i64 stride, float scale) {
+  if constexpr (sizeof(A) == sizeof(T))
+    if (scale == 1.0f) {
+      for (i64 r = 0; r < rows; r++) std::memcpy(to + r * size, x + r * stride, size * sizeof(T));
+      return;
+    }
   for (i64 r = 0; r < rows; r++)
 #pragma omp simd
     for (i64 c = 0; c < size; c++) assign(to[r * size + c], to_float(x[r * stride + c]) * scale);
@@ -72,6 +77,12 @@ static void interleaved(typename D::A* to, const typename D::A* x, int rows, int
     }
 }
 
+// Rows of scores are as long as whole vectors of any width, so that no rest has to be done one by one.
+static inline int whole(int n) { return (n + 15) & ~15; }
+static inline void fill(float* x, int from, int to, float value) {
+  for (int k = from; k < to; k++) x[k] = value;
+}
+
 // Working memory of one thread for the longest sequence.
 template <class D> struct Desk {
   typedef typename D::A A;
@@ -79,7 +90,7 @@ template <class D> struct Desk {
   std::vector<A> rows, q, g, weights, dscores, turned_rows;
   std::vector<uint32_t> turned_keys, turned_values, keys, left, right;
   std::vector<float> scores, dweights, dq, dk, dv;
-  Desk(i64 most_keys, i64 size, bool backward) : K(rounded_up((int)most_keys, LANES)), S(rounded_up((int)size, LANES)) {
+  Desk(i64 most_keys, i64 size, bool backward) : K(whole((int)most_keys)), S(rounded_up((int)size, LANES)) {
     rows.resize(most_keys * size + D::G);
     q.resize(QUERIES * size + D::G);
     weights.resize((QUERIES + 1) * K);
@@ -119,7 +130,7 @@ static void attention(T* out, float* kept, const T* query, const T* key, const T
 #pragma omp for schedule(dynamic)
     for (i64 unit = 0; unit < s.num * s.heads; unit++) {
       const i64 b = s.order[unit / s.heads], h = unit % s.heads;
-      const int keys = (int)s.keys(b), K = rounded_up(keys, LANES);
+      const int keys = (int)s.keys(b), K = whole(keys);
       head_rows(desk.rows.data(), key + s.key_starts[b] * s.key_stride + h * size, keys, size, s.key_stride, 1.0f);
       pack_keys<D>(desk.rows.data(), size, keys, size, desk.turned_keys.data());
       head_rows(desk.rows.data(), value + s.key_starts[b] * s.value_stride + h * size, keys, size, s.value_stride, 1.0f);
@@ -134,21 +145,23 @@ static void attention(T* out, float* kept, const T* query, const T* key, const T
           float* e = desk.scores.data() + (i64)r * K;
           A* w = desk.weights.data() + (i64)r * K;
           const int seen = s.causal ? (int)std::min<i64>(keys, first + r + 1) : keys;
+          const int all = whole(seen);
           float top = -INFINITY, sum = 0;
+          fill(e, seen, all, -INFINITY);
 #pragma omp simd reduction(max : top)
-          for (int k = 0; k < seen; k++) top = std::max(top, e[k]);
+          for (int k = 0; k < all; k++) top = std::max(top, e[k]);
 #pragma omp simd reduction(+ : sum)
-          for (int k = 0; k < seen; k++) sum += e[k] = exp_fast(e[k] - top);
+          for (int k = 0; k < all; k++) sum += e[k] = exp_fast(e[k] - top);
           const float share = 1.0f / sum;
           kept[((start + r) * s.heads + h) * 2] = top;
           kept[((start + r) * s.heads + h) * 2 + 1] = share;
           if (s.p > 0) {
             const DropoutRow row_drop = s.drop.row((start + r) * s.heads + h);
 #pragma omp simd
-            for (int k = 0; k < seen; k++) assign(w[k], e[k] * share * row_drop.factor(k));
+            for (int k = 0; k < all; k++) assign(w[k], e[k] * share * row_drop.factor(k));
           } else {
 #pragma omp simd
-            for (int k = 0; k < seen; k++) assign(w[k], e[k] * share);
+            for (int k = 0; k < all; k++) assign(w[k], e[k] * share);
           }
           for (int k = seen; k < K; k++) w[k] = 0;
         }
@@ -165,10 +178,13 @@ template <class A>
 static void row_backward(A* weights, A* dscores, float* e, float* d, int seen, int K, const float* kept, bool drops,
                          const DropoutRow row_drop) {
   const float top = kept[0], share = kept[1];
+  const int all = whole(seen);
   float dot = 0;
+  fill(e, seen, all, -INFINITY);
+  fill(d, seen, all, 0);
   if (drops) {
 #pragma omp simd reduction(+ : dot)
-    for (int k = 0; k < seen; k++) {
+    for (int k = 0; k < all; k++) {
       const float factor = row_drop.factor(k), w = exp_fast(e[k] - top) * share;
       const float grad = d[k] * factor;
       dot += grad * w;
@@ -178,14 +194,14 @@ static void row_backward(A* weights, A* dscores, float* e, float* d, int seen, i
     }
   } else {
 #pragma omp simd reduction(+ : dot)
-    for (int k = 0; k < seen; k++) {
+    for (int k = 0; k < all; k++) {
       e[k] = exp_fast(e[k] - top) * share;
       dot += d[k] * e[k];
       assign(weights[k], e[k]);
     }
   }
 #pragma omp simd
-  for (int k = 0; k < seen; k++) assign(dscores[k], e[k] * (d[k] - dot));
+  for (int k = 0; k < all; k++) assign(dscores[k], e[k] * (d[k] - dot));
   for (int k = seen; k < K; k++) weights[k] = dscores[k] = 0;
 }
 
@@ -204,7 +220,7 @@ static void attention_backward(T* dquery, T* dkey, T* dvalue, const T* gradient,
 #pragma omp for schedule(dynamic)
     for (i64 unit = 0; unit < s.num * s.heads; unit++) {
       const i64 b = s.order[unit / s.heads], h = unit % s.heads;
-      const int keys = (int)s.keys(b), K = rounded_up(keys, LANES), key_groups = (keys + D::G - 1) / D::G;
+      const int keys = (int)s.keys(b), K = whole(keys), key_groups = (keys + D::G - 1) / D::G;
       head_rows(desk.rows.data(), value + s.key_starts[b] * s.value_stride + h * size, keys, size, s.value_stride, 1.0f);
       pack_keys<D>(desk.rows.data(), size, keys, size, desk.turned_values.data());
       head_rows(desk.rows.data(), key + s.key_starts[b] * s.key_stride + h * size, keys, size, s.key_stride, 1.0f);

@@ -7,6 +7,8 @@ STAMP := $(VENV)/.installed
 
 BENCHES := pretraining_vs_trainer parts finetuning_vs_trainer time_to_quality startup_and_waste growth ranks \
 	inference_vs_onnx predict_vs_pipeline embed_vs_sentence_transformers int8_accuracy serving_vs_pipeline gpu_pretraining
+# One of each kind: training, fine-tuning, quality, answers as a library and as a service.
+BENCHES_SHORT := pretraining_vs_trainer finetuning_vs_trainer time_to_quality inference_vs_onnx serving_vs_pipeline
 
 .PHONY: install quickstart test test-slow bench bench-short check format clean
 
@@ -31,9 +33,9 @@ test-slow: install
 bench: $(VENV)/.installed-bench
 	set -e; for name in $(BENCHES); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py; done
 
-# The same programs for a quick look, without records: some minutes.
+# A quick look, without records: under five minutes.
 bench-short: $(VENV)/.installed-bench
-	set -e; for name in $(BENCHES); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py --short; done
+	set -e; for name in $(BENCHES_SHORT); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py --short; done
 
 $(VENV)/.installed-bench: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'

@@ -32,7 +32,7 @@ ROUNDS, SHORT_ROUNDS = 5, 3
 TUNED = {
     "GLIBC_TUNABLES": "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=1099511627776:"
     "glibc.malloc.top_pad=67108864",
-    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "256",
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64",
     "GOMP_SPINCOUNT": "3000",
 }
 """What `acclimate` does to its own process, for a process of another's: glibc keeps freed memory instead of giving it

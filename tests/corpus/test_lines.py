@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from acclimate.corpus import lines
@@ -48,6 +48,9 @@ def test_only_line_feeds_end_lines() -> None:
 
 
 @given(st.binary(max_size=200), st.integers(1, 50), st.integers(1, 30))
+@example(b"\0\0\0\n\0\0\0\0\x80\n", 1, 1)
+@example("\U00020000\r\n".encode(), 1, 1)
+@example(b"\0\0\0\n\0\0\0\0\0\x80\n", 1, 1)
 @settings(max_examples=300, deadline=None)
 def test_every_line_comes_out_once_however_the_file_is_cut(data: bytes, size: int, most: int) -> None:
     whole = read(data, 1 << 20, "utf-8", most)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
@@ -40,3 +41,18 @@ def test_the_switch_and_other_systems_leave_it_alone(monkeypatch: pytest.MonkeyP
         assert not keep_memory()
     monkeypatch.setenv("ACCLIMATE_FAST", "0")
     assert not keep_memory()
+
+
+def test_threads_wait_briefly_whatever_loads_torch_first() -> None:
+    """libgomp reads its environment when it is loaded, and says what it read."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("GOMP_", "OMP_"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "acclimate", "doctor"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment | {"OMP_DISPLAY_ENV": "verbose"},
+    )
+    if "GOMP_SPINCOUNT" not in done.stderr:
+        pytest.skip("torch comes with another OpenMP here")
+    assert "GOMP_SPINCOUNT = '3000'" in done.stderr

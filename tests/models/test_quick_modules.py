@@ -405,7 +405,7 @@ def test_the_switch_and_a_missing_compiler_leave_the_plain_way() -> None:
     assert plain["problems"] == {"training": "ACCLIMATE_FAST=0"}
     bare = in_a_process(CXX="/nonexistent")
     assert bare["quick"] == ["QuickLinear"] and not bare["native"]
-    assert "no C++ compiler" in bare["problems"]["training"]
+    assert "no C++ compiler: CXX=/nonexistent" in bare["problems"]["training"]
     assert bare["losses"] == pytest.approx(plain["losses"], rel=1e-5)
     if native.available():
         fast = in_a_process(ACCLIMATE_FAST="1")

@@ -10,6 +10,7 @@ import typer
 from acclimate.cli import check, diff, doctor, export, fill, init, quickstart, run, runs, schema, serve, show
 from acclimate.cli import list as list_command
 from acclimate.cli.boundary import guarded
+from acclimate.kernels.allocator import before_torch
 
 app = typer.Typer(
     name="acclimate",
@@ -52,6 +53,7 @@ def main() -> None:
         # A terminal that cannot show a character gets it escaped, not a crash.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    before_torch()  # whichever stage is the first to load it
     try:
         app(prog_name="acclimate")
     except BrokenPipeError:

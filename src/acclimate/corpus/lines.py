@@ -51,7 +51,7 @@ def decoded_lines(
         stream = _to_utf8(stream, encoding)
         encoding = "utf-8"
     number = 1
-    for chunk in _whole_lines(stream, 4 * max_characters):
+    for chunk in _whole_lines(stream, _most_bytes(max_characters)):
         if chunk is None:
             yield [BadLine(number, "too_long", f"the line has more than {max_characters} characters")]
             number += 1
@@ -59,6 +59,11 @@ def decoded_lines(
         lines = _decode(chunk, encoding, number, max_characters)
         number += len(lines)
         yield lines
+
+
+def _most_bytes(max_characters: int) -> int:
+    """Of a line that may still be short enough: four a character, and a carriage return."""
+    return 4 * max_characters + 1
 
 
 def _head(blocks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
@@ -150,6 +155,8 @@ def _decode(chunk: bytes, encoding: str, number: int, max_characters: int) -> li
 
 
 def _decode_line(line: bytes, encoding: str, number: int, max_characters: int) -> Line | BadLine:
+    if len(line) > _most_bytes(max_characters):  # as where the line was cut into several blocks
+        return BadLine(number, "too_long", f"the line has more than {max_characters} characters")
     line = line.removesuffix(b"\r")
     try:
         return _checked(line.decode(encoding), number, max_characters)

@@ -57,7 +57,7 @@ def library(name: str) -> ctypes.CDLL | None:
         return None
     compiler = find_compiler()
     if compiler is None:
-        problems[name] = "no C++ compiler (c++, g++ or clang++) was found"
+        problems[name] = _no_compiler()
         return None
     folder = resources.files("acclimate.kernels") / "source"
     with resources.as_file(folder) as sources:
@@ -71,9 +71,20 @@ def library(name: str) -> ctypes.CDLL | None:
 
 def find_compiler() -> tuple[str, ...] | None:
     """`CXX` if it is set, else the first that there is."""
-    if wanted := shlex.split(os.environ.get("CXX", "")):
+    try:
+        wanted = shlex.split(os.environ.get("CXX", ""))
+    except ValueError:  # an open quotation
+        return None
+    if wanted:
         return (*wanted,) if shutil.which(wanted[0]) else None
     return next(((path,) for name in ("c++", "g++", "clang++") if (path := shutil.which(name))), None)
+
+
+def _no_compiler() -> str:
+    named = os.environ.get("CXX", "").strip()
+    if named:
+        return f"no C++ compiler: CXX={named} names no program"
+    return "no C++ compiler (c++, g++ or clang++) was found"
 
 
 def _built(sources: Path, name: str, compiler: tuple[str, ...]) -> ctypes.CDLL:

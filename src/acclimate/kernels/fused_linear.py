@@ -1,4 +1,7 @@
-"""A linear layer with what follows it in a Transformer block: an activation; or dropout, residual and LayerNorm."""
+"""A linear layer with what follows it in a Transformer block: an activation; or dropout, residual and LayerNorm.
+
+Worth, with the norms and dropouts alone, 1.2 times the speed of training tiny and mini BERT (benchmarks/parts.py).
+"""
 
 from __future__ import annotations
 

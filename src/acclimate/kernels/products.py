@@ -2,7 +2,7 @@
 
 In fp32 they go through oneDNN: MKL, torch's default, takes a slow path on processors that are not Intel's. In bf16
 the weight's copy is made once per optimizer step and not at every use, and the gradient of the weight is what
-autocast would give: one bf16 rounding of an fp32 sum. Measured in benchmarks/parts.py.
+autocast would give: one bf16 rounding of an fp32 sum.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Autograd would make a table of zeros for the few rows that a step looks up, and add it to the gradient of the tied
 projection: four passes over the vocabulary. Inside `collected`, embeddings hand their rows over instead.
+Worth 1.04 times the speed of training tiny BERT, 1.01 of mini (benchmarks/parts.py).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The projection onto the vocabulary and its cross entropy in one, a few rows at a time.
 
 Scores are made, turned into loss and gradient while they lie in the cache, used for the gradients of what made them,
-and forgotten. So memory does not grow with targets × vocabulary, and nothing is computed twice.
+and forgotten. So memory does not grow with targets × vocabulary, and nothing is computed twice. Worth 1.17 times the
+speed of training tiny BERT, 1.03 of mini (benchmarks/parts.py).
 """
 
 from __future__ import annotations

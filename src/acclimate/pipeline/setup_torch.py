@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from acclimate.kernels.allocator import keep_memory
+from acclimate.kernels.allocator import before_torch
 from acclimate.pipeline.doctor import usable_cores
 from acclimate.recipe.sections import Hardware
 
@@ -31,13 +31,7 @@ def prepare(hardware: Hardware) -> Machine:
     """Set threads and choose device and precision. No telemetry, no progress bars of others."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    # oneDNN keeps a compiled kernel for each of the last 1,024 shapes of products, which grew a tiny model's process by
-    # 0.9 GB in 250 steps. A step has some fifteen shapes, and rows are evened out to a few lengths.
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
-    # A thread that waits for the others gives its core back after some microseconds and not after milliseconds: as fast
-    # where nothing else runs, twice as fast where one other program does (benchmarks/ranks.py --busy 1).
-    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
-    keep_memory()
+    before_torch()
     import torch
     import transformers
 

@@ -68,6 +68,8 @@ def export_onnx(
     _require_free(target)
     layout = find_models(folder)
     source = _chosen(layout, task)
+    if source.folder.absolute() in target.absolute().parents:
+        raise UserError(f"{target}: this lies inside the model that is exported; name a folder outside it")
     check_digests(replace(layout, base=source, tasks=()))
     kind = _kind(source, kind)
     texts = sample_texts() if texts is None else texts

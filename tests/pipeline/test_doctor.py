@@ -130,3 +130,20 @@ def test_a_processor_that_says_nothing_is_unknown_not_guessed(monkeypatch):
     finding = doctor._computing()[0]
     assert finding.value.startswith("unknown")
     assert finding.verdict == "note"
+
+
+def test_a_cache_that_cannot_be_written_is_told(monkeypatch, tmp_path) -> None:
+    (tmp_path / "file").write_text("no folder can be made below this")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    build.library.cache_clear()
+    try:
+        finding = doctor._kernels()
+    finally:
+        build.library.cache_clear()
+    if build.find_compiler() is None or not build.switched_on():
+        pytest.skip("there is no C++ compiler here, or the kernels are switched off")
+    assert (
+        finding.verdict == "note"
+        and "cannot be written" in finding.value
+        and "XDG_CACHE_HOME" in finding.advice
+    )

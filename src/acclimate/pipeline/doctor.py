@@ -155,7 +155,11 @@ def _kernels() -> Finding:
             f"everything works without, slower; they need a C++ compiler (g++ or clang++) and no {SWITCH}=0"
         )
         return Finding("native kernels", f"not built: {'; '.join(reasons)}", "note", advice)
-    return Finding("native kernels", f"built, in {cache_folder()}", "ok")
+    folder = cache_folder()
+    if any(Path(getattr(library(name), "_name", "")).parent != folder for name in NAMES):
+        advice = "every command compiles them anew, some seconds each; let XDG_CACHE_HOME name a folder to write to"
+        return Finding("native kernels", f"built, but {folder} cannot be written", "note", advice)
+    return Finding("native kernels", f"built, in {folder}", "ok")
 
 
 def _processor_flags() -> set[str] | None:

@@ -14,7 +14,7 @@ import harness
 import mlm
 import text
 from acclimate.engine import loop
-from acclimate.kernels import allocator
+from acclimate.kernels import before_torch
 from acclimate.models import forward, packed_attention, quick_modules
 from acclimate.optim import quick_adamw
 from harness import Race, paired, shown, spread, table, tokens_per_second
@@ -37,7 +37,7 @@ PARTS: dict[str, list[tuple[Any, str, Any]]] = {
     "vocabulary loss in one": [(forward, "native", Absent)],
     "AdamW in one pass": [(quick_adamw, "native", Absent)],
     "row gradients": [(loop, "collected", nullcontext)],
-    "memory kept": [(allocator, "keep_memory", bool)],
+    "memory kept": [(before_torch, "keep_memory", bool)],
 }
 """Part → which names take the plain twin."""
 

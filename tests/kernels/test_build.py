@@ -163,8 +163,10 @@ def test_several_processes_at_once(cache: Path, sources: Path) -> None:
 
 
 def test_everything_that_is_listed_builds(cache: Path) -> None:
-    if build.library("training") is None:
-        pytest.skip(build.problems["training"])
+    """Where a compiler is: else every test of the kernels would be skipped, and nobody would see why."""
+    assert {name: build.library(name) is not None for name in build.NAMES} == dict.fromkeys(
+        build.NAMES, True
+    ), build.problems
     assert {path.stem for path in (Path(build.__file__).parent / "source").glob("*.cpp")} == set(build.NAMES)
     assert build.library("training") is build.library("training")
 

@@ -194,7 +194,7 @@ def process(folder: Path, **limits: Any) -> Iterator[Process]:
             match = re.match(r"(http://\S+)", _line(started))
             assert match
             with httpx.Client(base_url=match[1], timeout=20, trust_env=False, verify=False) as client:
-                assert _line(started).rstrip().endswith("ready")
+                assert re.search(r"ready, in (fp32|bf16|int8)$", _line(started).rstrip())
                 yield Process(match[1], client, started)
         finally:
             if started.poll() is None:

@@ -71,7 +71,13 @@ def claimed(target: Path, *, folder: bool) -> Iterator[Path]:
     while True:
         path = name_for(target)
         if folder:
-            path.mkdir()
+            try:
+                path.mkdir()
+            except FileNotFoundError as error:
+                if not target.parent.is_dir():
+                    raise
+                # The parent is there and takes no folder: /proc
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path)) from error
             handle = os.open(path, os.O_RDONLY)
         else:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)

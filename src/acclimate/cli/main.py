@@ -10,7 +10,7 @@ import typer
 from acclimate.cli import check, diff, doctor, export, fill, init, quickstart, run, runs, schema, serve, show
 from acclimate.cli import list as list_command
 from acclimate.cli.boundary import guarded
-from acclimate.kernels.allocator import before_torch
+from acclimate.kernels.before_torch import before_torch
 
 app = typer.Typer(
     name="acclimate",

@@ -23,7 +23,6 @@ from acclimate.engine.precision import Precision, compute_in
 from acclimate.engine.ranks import Ranks
 from acclimate.engine.state import TrainState
 from acclimate.errors import UserError
-from acclimate.kernels.products import forget_copies
 from acclimate.kernels.row_gradients import collected
 from acclimate.models.quick_modules import quicken
 from acclimate.objectives.protocol import Objective
@@ -75,7 +74,6 @@ def train(training: Training, state: TrainState) -> Iterator[StepRecord]:
     ranks = training.ranks
     state.model.train()
     quicken(state.model)
-    forget_copies()
     while not training.length.reached(state.progress):
         began = time.perf_counter()
         step = training.feed.take(state.position, rank=ranks.rank, size=ranks.size)

@@ -12,7 +12,6 @@ from acclimate.batching.sampler import sequential
 from acclimate.batching.sequence_store import SequenceStore
 from acclimate.engine.precision import Precision, compute_in
 from acclimate.errors import UserError
-from acclimate.kernels.products import forget_copies
 from acclimate.models.quick_modules import quicken
 from acclimate.objectives.protocol import Objective
 from acclimate.progress import Tell, silent
@@ -52,7 +51,6 @@ def measure(
     device = device or torch.device("cpu")
     model.eval()
     quicken(model)
-    forget_copies()
     lengths = _first_part(store.lengths, most)
     if not len(lengths):
         raise UserError(

@@ -29,9 +29,7 @@ class _Attention(torch.autograd.Function):
         num_tokens, num_heads, size = query.shape
         lengths = key_starts.diff()
         order = torch.argsort(lengths, descending=True, stable=True)
-        # Tokens behind the last sequence belong to none: they attend to nothing.
         out = torch.empty(query.shape, dtype=query.dtype)
-        out[int(query_starts[-1]) :] = 0
         sums = torch.empty(num_tokens, num_heads, 2)
         places = (query_starts, key_starts, order, len(lengths), num_heads, size)
         strides = (query.stride(0), key.stride(0), value.stride(0), int(lengths.max()))
@@ -45,8 +43,6 @@ class _Attention(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, sums = ctx.saved_tensors
         dquery, dkey, dvalue = (torch.empty(x.shape, dtype=x.dtype) for x in (query, key, value))
-        for grad, starts in ((dquery, ctx.how[0]), (dkey, ctx.how[1]), (dvalue, ctx.how[1])):
-            grad[int(starts[-1]) :] = 0
         native.call(
             "attention_backward",
             query.dtype,
@@ -69,7 +65,8 @@ def attention(
 ) -> Tensor:
     """query [Tq, H, D], key and value [Tk, H, D] → [Tq, H, D]; a token attends to the keys of its own sequence.
 
-    query_starts, key_starts [B+1]: where sequences begin. With `causal`, a query sees keys up to its own position.
+    query_starts, key_starts [B+1]: where sequences begin; every token belongs to one. With `causal`, a query sees
+    keys up to its own position.
     """
     query, key, value = (x if _heads_adjoin(x) else x.contiguous() for x in (query, key, value))
     return _Attention.apply(query, key, value, query_starts, key_starts, scale, dropout, causal)

@@ -15,7 +15,6 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from importlib import resources
@@ -140,10 +139,3 @@ def _abilities() -> str:
     except OSError:
         return f"{platform.machine()} {platform.processor()}"
     return "\n".join(dict.fromkeys(x for x in lines if x.startswith(("flags", "model name", "Features"))))
-
-
-def declared(lib: ctypes.CDLL, name: str, *types: type) -> Callable[..., None]:
-    """A function of the library with its argument types."""
-    function = getattr(lib, name)
-    function.argtypes, function.restype = list(types), None
-    return function  # type: ignore[no-any-return]

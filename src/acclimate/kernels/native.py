@@ -35,6 +35,11 @@ def available() -> bool:
     return library("training") is not None
 
 
+def takes(x: Tensor) -> bool:
+    """Whether the kernels can work on it: they are there, and it lies in memory in a storage they know."""
+    return x.device.type == "cpu" and x.dtype in _SUFFIX and available()
+
+
 @cache
 def _function(name: str, dtype: torch.dtype) -> Callable[..., None]:
     lib = library("training")

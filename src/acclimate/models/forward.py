@@ -59,7 +59,7 @@ def token_losses(model: PreTrainedModel, hidden: Tensor, targets: Tensor) -> tup
     """Cross entropy in nats of the targets [M] at chosen places' output [M, H]: the sum, and each [M] (detached)."""
     family = _family(model)
     weight, bias = family.vocabulary(model)
-    if hidden.device.type == "cpu" and weight.dtype == torch.float32 and native.available():
+    if weight.dtype == torch.float32 and native.takes(hidden):
         return vocabulary_loss(family.before_vocabulary(model, hidden), weight, bias, targets)
     each = functional.cross_entropy(token_logits(model, hidden).float(), targets, reduction="none")
     return each.sum(), each.detach()

@@ -41,14 +41,12 @@ def packed_attention(
         return out, None
     num_heads, size = query.shape[1], query.shape[3]
     scale = size**-0.5 if scaling is None else scaling
-    if query.device.type == "cpu" and query.dtype in (torch.float32, torch.bfloat16) and native.available():
+    if native.takes(query):
         starts = packing.cu_seqlens
         q, k, v = (x.squeeze(0).transpose(0, 1) for x in (query, key, value))  # [T, H, D]
         return attention(q, k, v, starts, starts, scale=scale, dropout=dropout).unsqueeze(0), None
     layout = packing.layout
-    num_tokens = len(layout.tokens)
-    rows = (x.squeeze(0).transpose(0, 1)[:num_tokens] for x in (query, key, value))
-    q, k, v = map(layout.spread, rows)  # [P, H, D]
+    q, k, v = (layout.spread(x.squeeze(0).transpose(0, 1)) for x in (query, key, value))  # [P, H, D]
     outputs = []
     for group in layout.groups:
         n, length = group.num_sequences, group.length
@@ -58,9 +56,7 @@ def packed_attention(
         )
         out = _attend(q_nhld, k_nhld, v_nhld, group.mask, dropout, scale)
         outputs.append(out.transpose(1, 2).reshape(n * length, num_heads, size))
-    collected = layout.collect(torch.cat(outputs))
-    behind = query.shape[2] - num_tokens  # the last sequence
-    return functional.pad(collected, (0, 0, 0, 0, 0, behind)).unsqueeze(0), None
+    return layout.collect(torch.cat(outputs)).unsqueeze(0), None
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float, scale: float) -> Tensor:

@@ -19,16 +19,20 @@ from acclimate.kernels.build import switched_on
 from acclimate.kernels.embedding import embedding_sum
 from acclimate.kernels.fused_linear import ACTIVATIONS, linear_activation, linear_dropout_norm
 from acclimate.kernels.norm import dropout, layer_norm
-from acclimate.kernels.products import linear
+from acclimate.kernels.products import forget_copies, linear
 
 _quick: dict[type, type] = {}
 """class → its quick subclass"""
 
 
 def quicken(model: nn.Module) -> None:
-    """Give the model's modules their quick forwards; harmless when they have them."""
+    """Give the model's modules their quick forwards; harmless when they have them.
+
+    Called before work on a model whose weights somebody may have changed through `.data`: no copy of them is trusted.
+    """
     if not switched_on():
         return
+    forget_copies()
     for module in model.modules():
         forward = _forward_for(module)
         if forward is not None:
@@ -62,10 +66,10 @@ def _forward_for(module: nn.Module) -> Callable[..., Tensor] | None:
 
 def _is_for_kernels(module: nn.Module, x: Tensor) -> bool:
     """On the processor, with weights in fp32: a model that was turned to another precision computes in that."""
-    if x.device.type != "cpu":
-        return False
     weight = next(module.parameters(), None)
-    return x.dtype in (torch.float32, torch.bfloat16) if weight is None else weight.dtype == torch.float32
+    if weight is None:
+        return native.takes(x)
+    return x.device.type == "cpu" and weight.dtype == torch.float32
 
 
 def _linear(self: Any, x: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """AdamW in one pass over memory: gradient × factor → moments → weight → the weight's bf16 copy.
 
 The state is torch's own, name for name, so checkpoints pass between the two. Worth 1.07
-times the speed of training tiny BERT (benchmarks/parts.py); more where weights are many and steps short.
+times the speed of training tiny BERT (benchmarks/parts.py).
 """
 
 from __future__ import annotations

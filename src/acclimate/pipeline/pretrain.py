@@ -39,7 +39,7 @@ def pretrain_stage(recipe: Recipe, digests: Callable[[Path], str]) -> Stage:
     return Stage(
         name="pretrain",
         kind="pretrain",
-        version=2,
+        version=3,
         settings={
             "seed": recipe.seed,
             "model": model_settings(recipe),

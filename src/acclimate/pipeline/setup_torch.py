@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from acclimate.kernels.allocator import before_torch
+from acclimate.kernels.before_torch import before_torch
 from acclimate.pipeline.doctor import usable_cores
 from acclimate.recipe.sections import Hardware
 

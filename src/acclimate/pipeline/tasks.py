@@ -79,7 +79,7 @@ def task_stages(recipe: Recipe, name: str, digests: Digests) -> list[Stage]:
                 Stage(
                     name=task_stage_name(name, arm, number),
                     kind="task",
-                    version=1,
+                    version=2,
                     settings=settings,
                     outside=model_identity(recipe, digests) if start is None else {},
                     needs=tuple(need for need in (f"examples-{name}", "tokenizer", start) if need),

@@ -98,7 +98,9 @@ def serve(
         address = url(socket)
         say(f"{address} · loading {layout.name}")
         service.on_change = lambda changed: (
-            say(f"{address} · ready") if changed.status == "ready" else server.stop()
+            say(f"{address} · ready, in {changed.models.embed.loaded.inference.precision}")
+            if changed.status == "ready"
+            else server.stop()
         )
         server.run_until_signal(socket)
     if isinstance(service.error, UserError):

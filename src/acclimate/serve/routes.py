@@ -63,6 +63,7 @@ def model_routes(service: Service) -> APIRouter:
             ],
             mask_token=held.fill_mask.mask_token if held.fill_mask else None,
             embeddings=True,
+            precision=held.embed.loaded.inference.precision,
         )
 
     @routes.post("/predict")

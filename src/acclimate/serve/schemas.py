@@ -176,6 +176,8 @@ class ModelsResponse(Message):
     """How a mask is written in `/v1/fill-mask`; null when no masked language model is served."""
     embeddings: bool
     """Whether `/v1/embed` answers."""
+    precision: str
+    """Arithmetic of the models' products: `fp32`, `bf16` or `int8`."""
 
 
 class State(Message):

@@ -9,11 +9,11 @@ import sys
 
 import pytest
 
-from acclimate.kernels.allocator import keep_memory
+from acclimate.kernels.before_torch import keep_memory
 
 FAULTS = """
 import resource, sys
-from acclimate.kernels.allocator import keep_memory
+from acclimate.kernels.before_torch import keep_memory
 if sys.argv[1] == "keep":
     assert keep_memory()
 import torch

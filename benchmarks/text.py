@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from acclimate.artifacts import durable
 from acclimate.batching.sequence_store import WindowStore
 from acclimate.batching.token_store import TokenStore
-from acclimate.corpus.byte_blocks import blocks
+from acclimate.corpus.sources.byte_blocks import blocks
 from acclimate.tokenizer.encoding import Encoder
 from acclimate.tokenizer.loading import load_tokenizer
 from acclimate.tokenizer.training import Train

@@ -72,7 +72,7 @@ SAVERS = {
 ALLOWED = {
     ("corpus/storage.py", "ParquetWriter"): "fills the draft of a corpus",
     ("corpus/storage.py", "write_table"): "fills the draft of a corpus",
-    ("corpus/near_pool.py", "OSFile"): "spills into a scratch folder that it is handed",
+    ("corpus/duplicates/near_pool.py", "OSFile"): "spills into a scratch folder that it is handed",
     ("tokenizer/training.py", "save_pretrained"): "fills the draft of a tokenizer",
     ("tokenizer/loading.py", "save_pretrained"): "fills the draft of a tokenizer",
     ("transfer/examples.py", "write_table"): "fills the draft of a task's examples",

@@ -105,10 +105,10 @@ def test_imports_point_one_way():
 @pytest.mark.parametrize(
     ("importer", "target", "allowed"),
     [
-        ("acclimate.corpus.files", "acclimate.artifacts.durable", True),
-        ("acclimate.corpus.files", "acclimate.corpus.lines", True),
-        ("acclimate.corpus.files", "acclimate.errors", True),
-        ("acclimate.corpus.files", "acclimate.tokenizer.training", False),
+        ("acclimate.corpus.sources.files", "acclimate.artifacts.durable", True),
+        ("acclimate.corpus.sources.files", "acclimate.corpus.sources.lines", True),
+        ("acclimate.corpus.sources.files", "acclimate.errors", True),
+        ("acclimate.corpus.sources.files", "acclimate.tokenizer.training", False),
         ("acclimate.artifacts.store", "acclimate.recipe.units", False),
         ("acclimate.recipe.units", "acclimate.artifacts.store", False),
         ("acclimate.errors", "acclimate.progress", False),

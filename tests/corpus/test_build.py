@@ -10,10 +10,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from acclimate.corpus import build, byte_blocks, near_pool, storage
+from acclimate.corpus import build, storage
 from acclimate.corpus.build import build_corpus
+from acclimate.corpus.clean.languages import LanguageSample
 from acclimate.corpus.document import text_digest
-from acclimate.corpus.languages import LanguageSample
+from acclimate.corpus.duplicates import near_pool
+from acclimate.corpus.sources import byte_blocks
 from acclimate.corpus.split import SPLITS
 from acclimate.corpus.storage import read_texts
 from acclimate.errors import UserError
@@ -216,7 +218,7 @@ def test_nothing_left_is_an_error_that_says_why(tmp_path: Path) -> None:
 
 
 def test_a_cleaner_that_loses_a_document_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from acclimate.corpus.clean_length import LengthFilter
+    from acclimate.corpus.clean.length import LengthFilter
 
     monkeypatch.setattr(LengthFilter, "build", lambda self: lambda documents: (documents[1:], []))
     source = [{"path": lines(tmp_path / "a.txt", some(10)), "documents": "line"}]

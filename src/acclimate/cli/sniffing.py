@@ -87,7 +87,7 @@ def guess_task(path: Path) -> Guess:
 
 
 def _format(path: Path) -> str:
-    from acclimate.corpus.file_list import find_files
+    from acclimate.corpus.sources.file_list import find_files
 
     formats = sorted({file.format for file in find_files(str(path))})
     if len(formats) > 1:
@@ -120,7 +120,7 @@ def _is_object(line: str) -> bool:
 def _rows(path: Path, settings: dict[str, Any]) -> list[dict[str, str]]:
     """Rows evenly spread over what is read. Raises UserError when there is none."""
     from acclimate.corpus.document import Record
-    from acclimate.corpus.files import Files
+    from acclimate.corpus.sources.files import Files
 
     rows: list[dict[str, str]] = []
     step, number, characters = 1, 0, 0
@@ -142,7 +142,7 @@ def _rows(path: Path, settings: dict[str, Any]) -> list[dict[str, str]]:
 
 def _table(path: Path, format: str) -> tuple[dict[str, Any], list[dict[str, str]], list[str | int]]:
     """(settings of the reader, rows, columns): columns have numbers where the file does not name them."""
-    from acclimate.corpus.file_list import find_files
+    from acclimate.corpus.sources.file_list import find_files
 
     settings: dict[str, Any] = {"format": format}
     said = {} if find_files(str(path))[0].format == format else settings

@@ -56,7 +56,7 @@ def starting_recipe(
     recipe: Path,
 ) -> str:
     """The text of the recipe that is to be written to `recipe`. Raises UserError for files that cannot be read."""
-    from acclimate.corpus.file_list import find_files
+    from acclimate.corpus.sources.file_list import find_files
     from acclimate.recipe.rendering import flow
 
     folder = recipe.parent

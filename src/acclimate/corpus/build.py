@@ -16,10 +16,10 @@ from typing import Any
 
 from acclimate.artifacts import durable
 from acclimate.corpus.accounting import Account
+from acclimate.corpus.clean.languages import LanguageSample
 from acclimate.corpus.document import Cleaner, Document, Dropped, Reader, text_digest
-from acclimate.corpus.exact_duplicates import DigestSet, as_digests
-from acclimate.corpus.languages import LanguageSample
-from acclimate.corpus.near_pool import HELD_OUT, NearPool
+from acclimate.corpus.duplicates.exact import DigestSet, as_digests
+from acclimate.corpus.duplicates.near_pool import HELD_OUT, NearPool
 from acclimate.corpus.split import split_hash, split_of
 from acclimate.corpus.storage import SplitWriter
 from acclimate.errors import UserError

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 PARTS: tuple[tuple[str, str, str], ...] = (
-    ("reader", "files", "acclimate.corpus.files:Files"),
-    ("reader", "docstrings", "acclimate.corpus.docstrings:Docstrings"),
-    ("cleaner", "unicode", "acclimate.corpus.clean_unicode:Unicode"),
-    ("cleaner", "length", "acclimate.corpus.clean_length:LengthFilter"),
-    ("cleaner", "language", "acclimate.corpus.clean_language:Language"),
-    ("cleaner", "quality", "acclimate.corpus.clean_quality:Quality"),
+    ("reader", "files", "acclimate.corpus.sources.files:Files"),
+    ("reader", "docstrings", "acclimate.corpus.sources.docstrings:Docstrings"),
+    ("cleaner", "unicode", "acclimate.corpus.clean.unicode:Unicode"),
+    ("cleaner", "length", "acclimate.corpus.clean.length:LengthFilter"),
+    ("cleaner", "language", "acclimate.corpus.clean.language:Language"),
+    ("cleaner", "quality", "acclimate.corpus.clean.quality:Quality"),
     ("tokenizer", "train", "acclimate.tokenizer.training:Train"),
     ("tokenizer", "load", "acclimate.tokenizer.loading:Load"),
     ("family", "bert", "acclimate.models.bert:Bert"),

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from acclimate.corpus.document import Reader, Record, find_column
-from acclimate.corpus.file_list import find_files
-from acclimate.corpus.files import Files
-from acclimate.corpus.near_duplicates import checked_threshold
+from acclimate.corpus.duplicates.near import checked_threshold
+from acclimate.corpus.sources.file_list import find_files
+from acclimate.corpus.sources.files import Files
 from acclimate.errors import UserError
 from acclimate.recipe.settings import nearest
 

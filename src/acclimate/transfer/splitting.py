@@ -19,7 +19,7 @@ def groups_of(rows: Sequence[Row], near: float | None) -> NDArray[np.int64]:
     index = np.array([distinct.setdefault(row.key, len(distinct)) for row in rows], dtype=np.int64)
     if near is None or len(distinct) < 2:
         return index
-    from acclimate.corpus.near_duplicates import near_groups
+    from acclimate.corpus.duplicates.near import near_groups
 
     texts = ["\n".join(part for part in key if part) for key in distinct]
     _, group = np.unique(np.asarray(near_groups(texts, near)), return_inverse=True)

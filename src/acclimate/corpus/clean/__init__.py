@@ -1,0 +1,1 @@
+"""Cleaning steps: documents in, documents and what was dropped out."""

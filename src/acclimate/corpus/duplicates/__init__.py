@@ -1,0 +1,1 @@
+"""Repeats: exact, near and their stores."""

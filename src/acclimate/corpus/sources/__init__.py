@@ -1,0 +1,1 @@
+"""Files and formats: from bytes to records."""

@@ -4,7 +4,7 @@
 // backward pass makes the probabilities again from them (after Dao et al. 2022, whose sum's logarithm loses digits where
 // scores are large). Products run on tiles of registers; softmax is fp32.
 #pragma once
-#include "encoder_attention.h"
+#include "packed_heads.h"
 #include "numbers.h"
 
 static const int QUERIES = 48;  // rows of scores at once: eight tiles

@@ -58,7 +58,8 @@ class Helpers {
   }
 
  public:
-  // work(0) here and now; work(1) … work(threads - 1) where and when helpers come by, perhaps never.
+  // work(0) here and now; work(1) … work(threads - 1) where and when helpers come by, perhaps never. Work must not
+  // throw: what it needs is allocated before.
   void run(int threads, const Work& work) {
     Job job{&work, threads - 1};
     {

@@ -36,7 +36,16 @@ def artifacts(tmp_path: Path) -> dict[str, Artifact]:
     """Artifacts of a run without a test split."""
     store = Store(tmp_path / "store")
     contents = {
-        "figures": ("figures.json", {**OUTCOME, "before": moment(4.0), "after": moment(2.0), "test": None}),
+        "figures": (
+            "figures.json",
+            {
+                **OUTCOME,
+                "before": moment(4.0),
+                "after": moment(2.0),
+                "test": None,
+                "frequencies": moment(3.0),
+            },
+        ),
         "evaluation-topic": ("evaluation.json", EVALUATION),
     }
     return {
@@ -59,7 +68,11 @@ def test_metrics_have_plain_values_and_their_intervals_beside(artifacts, make_pr
     pretrain = metrics["pretrain"]
     assert pretrain["validation"] == {"loss": 2.0, "perplexity": 2.0, "bits_per_byte": 2.0}
     assert pretrain["before"]["loss"] == 4.0 and "test" not in pretrain
-    assert pretrain["intervals"] == {"validation": moment(2.0), "before": moment(4.0)}
+    assert pretrain["intervals"] == {
+        "validation": moment(2.0),
+        "before": moment(4.0),
+        "frequencies": moment(3.0),
+    }
     assert {"steps", "tokens", "epochs", "seconds", "parameters", "precision"} <= pretrain.keys()
     assert metrics["tasks"] == {"topic": {key: EVALUATION[key] for key in EVALUATION if key != "confusion"}}
 

@@ -23,8 +23,11 @@ def run_metrics(recipe: Recipe, artifacts: dict[str, Artifact]) -> dict[str, Any
 
 
 def _pretraining(figures: dict[str, Any]) -> dict[str, Any]:
-    """Plain values under `validation`, `before` and `test`; their intervals under `intervals`."""
-    named = {"validation": figures["after"], "before": figures["before"], "test": figures["test"]}
+    """Plain values under `validation`, `before`, `test` and `frequencies` (what token frequencies alone would give on
+    the validation text); their intervals under `intervals`."""
+    named = {"validation": figures["after"]} | {
+        name: figures[name] for name in ("before", "test", "frequencies")
+    }
     named = {name: values for name, values in named.items() if values is not None}
     return {
         **{name: {key: one["value"] for key, one in values.items()} for name, values in named.items()},

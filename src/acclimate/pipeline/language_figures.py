@@ -1,18 +1,28 @@
 """The stage that states how well the pretrained model knows held-out text: figures with their intervals.
 
+Beside the model before and after its training stands what token frequencies alone would lose; training that comes out
+no better is told.
+
 Apart from the training, so that other intervals do not cost another one.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from acclimate.pipeline.pretrain import HELD_OUT, OUTCOME
 from acclimate.pipeline.stage import Stage, Work
 from acclimate.pipeline.tokens import read_json
 from acclimate.recipe.sections import Recipe
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 FIGURES = "figures.json"
+MOMENTS = ("before", "after", "test", "frequencies")
+_LEARNT = 0.98
+"""Of the frequencies' loss: masks and a small held-out text leave a per cent or so to chance."""
 
 
 def figures_stage(recipe: Recipe) -> Stage:
@@ -27,8 +37,9 @@ def figures_stage(recipe: Recipe) -> Stage:
 
         trained = work.inputs["pretrain"].folder
         losses = load_file(trained / HELD_OUT)
+        _add_frequencies(losses, work.inputs["tokens"].folder)
         figures: dict[str, Any] = {}
-        for moment in ("before", "after", "test"):
+        for moment in MOMENTS:
             if f"{moment}/sums" not in losses:  # the corpus holds out no test text
                 figures[moment] = None
                 continue
@@ -41,13 +52,35 @@ def figures_stage(recipe: Recipe) -> Stage:
                 resampling=intervals.build(),
                 groups=losses[f"{moment}/documents"],
             )
+        after, floor = figures["after"]["loss"]["value"], figures["frequencies"]["loss"]["value"]
+        if after > floor * _LEARNT:
+            work.emit(
+                "warning",
+                message=f"the model predicts held-out text no better than token frequencies do (loss {after:.3f}, "
+                f"theirs {floor:.3f}): it has not learnt the language; train longer, or with a smaller learning rate",
+            )
         write_json(work.folder / FIGURES, {**read_json(trained / OUTCOME), **figures})
 
     return Stage(
         name="figures",
         kind="figures",
-        version=1,
+        version=2,
         settings={"intervals": intervals.dumped()},
-        needs=("pretrain",),
+        needs=("pretrain", "tokens"),
         run=run,
     )
+
+
+def _add_frequencies(losses: dict[str, NDArray[Any]], tokens: Path) -> None:
+    """What token frequencies alone lose on the validation text, as one more moment."""
+    import numpy as np
+
+    from acclimate.batching.token_store import TokenStore
+    from acclimate.evaluate.token_frequency import frequency_losses
+
+    train, held_out = TokenStore(tokens / "train"), TokenStore(tokens / "validation")
+    size = 1 + max(int(store.tokens.max(initial=0)) for store in (train, held_out))
+    sums, counts = frequency_losses(train.tokens, held_out.tokens, held_out.offsets, size)
+    losses["frequencies/sums"], losses["frequencies/counts"] = sums, counts
+    losses["frequencies/documents"] = np.arange(len(sums))
+    losses["frequencies/size"] = losses["after/size"]

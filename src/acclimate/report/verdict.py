@@ -160,7 +160,7 @@ def _domain(run: RunRecord) -> dict[str, Any] | None:
     """Bits per byte before and after pretraining, and the other figures of the language model."""
     if not run.figures:
         return None
-    moments = {name: run.figures.get(name) or {} for name in ("before", "after", "test")}
+    moments = {name: run.figures.get(name) or {} for name in ("before", "after", "test", "frequencies")}
     estimates = {name: Estimate.of(figures.get("bits_per_byte")) for name, figures in moments.items()}
     before, after = estimates["before"], estimates["after"]
     if after is None:
@@ -182,7 +182,12 @@ def _domain(run: RunRecord) -> dict[str, Any] | None:
         (metric_name(name), [Estimate.of(figures.get(name)) for figures in moments.values() if figures])
         for name in ("loss", "perplexity", "bits_per_byte")
     ]
-    captions = {"before": "before", "after": "after", "test": "after, test text"}
+    captions = {
+        "before": "before",
+        "after": "after",
+        "test": "after, test text",
+        "frequencies": "by token frequency alone",
+    }
     return {
         "before": before,
         "after": after,

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from acclimate.report.scales import linear_scale, log_scale, nice_step
@@ -18,6 +18,7 @@ def is_nice(step: float) -> bool:
 
 
 @given(st.lists(finite, min_size=1, max_size=20), st.integers(3, 10), st.booleans(), st.booleans())
+@example([0.0, 5e-324], 3, False, False)
 @settings(max_examples=300, deadline=None)
 def test_linear_scale(values: list[float], most: int, tight: bool, zero: bool) -> None:
     scale = linear_scale(np.asarray(values), 100, 20, most=most, tight=tight, zero=zero)
@@ -44,7 +45,7 @@ def test_ticks_are_the_round_numbers_one_would_choose() -> None:
     assert [nice_step(1.0, n) for n in (1, 2, 3, 5, 10)] == [1, 0.5, 0.5, 0.2, 0.1]
 
 
-@pytest.mark.parametrize("value", [0.0, 3.3, -7.0, 1e-30, 1e15])
+@pytest.mark.parametrize("value", [0.0, 3.3, -7.0, 1e-30, 1e15, 5e-324])
 def test_a_constant_gets_a_range_around_it(value: float) -> None:
     scale = linear_scale(np.full(5, value), 0, 100)
     assert scale.low < value < scale.high

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+_TINY = 1e-290
+"""Nearer to zero numbers lose digits, and their steps no longer divide."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,9 @@ def linear_scale(
     if zero:
         low, high = min(low, 0.0), max(high, 0.0)
     # Below this the differences are rounding noise, and floating point cannot count ticks between them.
-    if high - low <= max(abs(low), abs(high)) * 1e-9:
-        pad = max(abs(low), abs(high)) * 0.1 or 1.0
+    largest = max(abs(low), abs(high))
+    if high - low <= max(largest * 1e-9, _TINY):
+        pad = largest * 0.1 if largest > _TINY else 1.0
         low, high = low - pad, high + pad
     step = nice_step(high - low, most)
     slack = 1e-6

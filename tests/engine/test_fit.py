@@ -12,7 +12,10 @@ from acclimate.engine.fit import CheckpointRecord, Surroundings, ValidationRecor
 from acclimate.engine.interrupt import Interrupted
 from acclimate.engine.loop import NonFiniteLoss, StepRecord
 from acclimate.engine.measure import measure
+from acclimate.engine.state import listening
 from acclimate.errors import UserError
+from acclimate.optim.clip_percentile import ClipPercentile
+from acclimate.optim.plateau import Plateau
 from acclimate.recipe.units import Length
 
 
@@ -162,3 +165,41 @@ def test_a_validation_that_is_no_number_stops_too(make, tmp_path) -> None:
     with pytest.raises(NonFiniteLoss, match=r"step 5: the loss on the validation data is nan"):
         list(fit(training, state, around(training, state, tmp_path, validate=broken)))
     assert state.best_loss is None
+
+
+def listening_training(make):
+    """Every validation is a disappointment: the rate halves each time. The clip remembers norms."""
+    training, state = make("12 steps")
+    schedule = Plateau(by=0.5, patience=1, threshold=0.9).build(length=training.length)
+    clip = ClipPercentile(percentile=50).build()
+    training = replace(training, schedule=schedule)
+    return training, replace(state, gradients=[clip], listeners=listening(schedule))
+
+
+def rates(records) -> list[tuple[int, float, float]]:
+    return [(r.step, r.learning_rate, r.figures["threshold"]) for r in records if isinstance(r, StepRecord)]
+
+
+def test_parts_that_remember_are_saved_and_resumed(make, tmp_path) -> None:
+    training, whole = listening_training(make)
+    expected = rates(fit(training, whole, around(training, whole, tmp_path / "whole")))
+    # The first validation is the best so far, the one after it the first disappointment.
+    assert [rate / 2e-3 for _, rate, _ in expected] == [1.0] * 10 + [0.5] * 2
+
+    training, killed = listening_training(make)
+    log = []
+    for record in fit(training, killed, around(training, killed, tmp_path / "killed")):
+        log.append(record)
+        if isinstance(record, CheckpointRecord) and record.step == 8:
+            break
+    training, resumed = listening_training(make)
+    place = around(training, resumed, tmp_path / "killed")
+    assert place.checkpoints.resume(resumed) is not None
+    assert rates(log) + rates(fit(training, resumed, place)) == expected
+    assert all(torch.equal(resumed.tensors()[name], one) for name, one in whole.tensors().items())
+
+
+def test_a_schedule_that_listens_needs_something_to_hear(make, tmp_path) -> None:
+    training, state = listening_training(make)
+    with pytest.raises(ValueError, match="needs some"):
+        next(fit(training, state, around(training, state, tmp_path, validate=None)))

@@ -73,6 +73,8 @@ def fit(training: Training, state: TrainState, around: Surroundings) -> Iterator
     """Train to the end and yield what happens. The model is then the best one, if wanted, else the last."""
     if (around.take_best or around.patience is not None) and (around.validate is None or around.best is None):
         raise ValueError("the best weights need a validation and a place to be kept")
+    if state.listeners and around.validate is None:
+        raise ValueError("what listens to validations needs some")
     try:
         yield from _steps(training, state, around)
     except NonFiniteLoss as error:
@@ -112,6 +114,8 @@ def _validate(state: TrainState, around: Surroundings) -> ValidationRecord:
         raise NonFiniteLoss(
             f"step {state.progress.steps}: the loss on the validation data is {measured.loss}"
         )
+    for listener in state.listeners:
+        listener.observe(measured.loss)
     better = state.best_loss is None or measured.loss < state.best_loss
     if better:
         state.best_loss, state.best_step, state.validations_without_gain = (

@@ -49,6 +49,10 @@ class Ranks:
         """The step's targets over all ranks. The state's clock becomes that of rank 0, which schedules may follow."""
         return targets
 
+    def shared_rate(self, factor: float, state: TrainState) -> float:
+        """The schedule's factor for all ranks: rank 0's where it hangs on validations, which only rank 0 makes."""
+        return factor
+
     def sum_gradients(
         self, model: nn.Module, loss: float, figures: dict[str, float]
     ) -> tuple[float, dict[str, float]]:
@@ -101,6 +105,11 @@ class Together(Ranks):
         total, seconds = self._exchange.numbers([targets, seconds])
         state.progress = replace(state.progress, seconds=seconds)
         return total
+
+    def shared_rate(self, factor: float, state: TrainState) -> float:
+        if not state.listeners:
+            return factor
+        return self._exchange.numbers([factor if self.rank == 0 else 0.0])[0]
 
     def sum_gradients(
         self, model: nn.Module, loss: float, figures: dict[str, float]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,21 @@ from acclimate.optim.gradients import GradientTransform
 from acclimate.recipe.units import Progress
 
 
+class Listener(Protocol):
+    """A part that hears the loss of every validation, such as a schedule that waits; its state is fit for JSON."""
+
+    def observe(self, loss: float) -> None: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+def listening(*parts: Any) -> list[Listener]:
+    """Those of the parts that hear validations."""
+    return [part for part in parts if hasattr(part, "observe")]
+
+
 @dataclass
 class TrainState:
     """The parts that change while training."""
@@ -27,6 +42,7 @@ class TrainState:
     model: nn.Module
     optimizer: Optimizer
     gradients: list[GradientTransform]
+    listeners: list[Listener] = field(default_factory=list)
     progress: Progress = Progress()
     position: Position = Position()
     best_loss: float | None = None
@@ -52,6 +68,7 @@ class TrainState:
             "progress": asdict(self.progress),
             "position": asdict(self.position),
             "gradients": [transform.state_dict() for transform in self.gradients],
+            "listeners": [listener.state_dict() for listener in self.listeners],
             **{name: getattr(self, name) for name in self._fields},
         }
 
@@ -78,6 +95,8 @@ class TrainState:
                 }
         for transform, state in zip(self.gradients, scalars["gradients"], strict=True):
             transform.load_state_dict(state)
+        for listener, state in zip(self.listeners, scalars["listeners"], strict=True):
+            listener.load_state_dict(state)
         self.progress = Progress(**scalars["progress"])
         self.position = Position(**scalars["position"])
         for name in self._fields:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from acclimate.recipe.settings import Component
+from acclimate.optim.parameter_groups import GroupedOptimizer
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
-class AdamW(Component):
+class AdamW(GroupedOptimizer):
     """m ← β₁m + (1−β₁)g; v ← β₂v + (1−β₂)g²; w ← w − lr·(m̂/(√v̂ + ε) + decay·w), with bias-corrected m̂, v̂.
 
     Source: Loshchilov & Hutter 2019, "Decoupled Weight Decay Regularization". Decay acts on matrices only, not on
@@ -37,9 +37,12 @@ class AdamW(Component):
 
     def build(self, *, model: nn.Module) -> Optimizer:
         """The optimizer over the model's trainable parameters, in groups with and without decay."""
-        from acclimate.optim.parameter_groups import parameter_groups
         from acclimate.optim.quick_adamw import QuickAdamW
 
         return QuickAdamW(
-            parameter_groups(model, self.weight_decay), lr=self.lr, betas=self.betas, eps=self.eps, fused=True
+            self.groups(model, lr=self.lr, weight_decay=self.weight_decay),
+            lr=self.lr,
+            betas=self.betas,
+            eps=self.eps,
+            fused=True,
         )

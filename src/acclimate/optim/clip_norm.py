@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from acclimate.optim.stateless import Stateless
 from acclimate.recipe.settings import Component
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ class ClipNorm(Component):
 
     registered_as: ClassVar[tuple[str, str]] = ("gradient", "clip_norm")
     bare: ClassVar[str | None] = "max_norm"
+    one_of: ClassVar[str | None] = "clipping by norm"
 
     max_norm: float = Field(default=1.0, gt=0)
     """C: the largest norm that passes unchanged."""
@@ -28,8 +30,8 @@ class ClipNorm(Component):
         return NormClipper(self.max_norm)
 
 
-class NormClipper:
-    """The transform; it has no state."""
+class NormClipper(Stateless):
+    """The transform."""
 
     def __init__(self, max_norm: float) -> None:
         self.max_norm = max_norm
@@ -39,10 +41,3 @@ class NormClipper:
         if factor < 1.0:
             gradients.scale(factor)
         return {"clipped": float(factor < 1.0)}
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        if state:
-            raise ValueError(f"clip_norm keeps no state, found {sorted(state)}")

@@ -228,18 +228,20 @@ class Pretraining:
         """The training, its state, where it is saved, and the checkpoint it was resumed from, if any."""
         from acclimate.engine.checkpoint import Checkpoints
         from acclimate.engine.loop import Training
-        from acclimate.engine.state import TrainState
+        from acclimate.engine.state import TrainState, listening
 
         settings = self.settings
+        schedule = settings.schedule.build(length=settings.length)
         state = TrainState(
             self.model,
             settings.optimizer.build(model=self.model),
             [part.build() for part in settings.gradients],
+            listening(schedule),
         )
         training = Training(
             objective=settings.objective.build(tokenizer=self.tokenizer, seed=self.recipe.seed),
             feed=self.feed(),
-            schedule=settings.schedule.build(length=settings.length),
+            schedule=schedule,
             length=settings.length,
             seed=self.recipe.seed,
             precision=self.machine.precision,

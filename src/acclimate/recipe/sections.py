@@ -19,6 +19,20 @@ Objective = Annotated[Component, Part("objective")]
 Optimizer = Annotated[Component, Part("optimizer")]
 Schedule = Annotated[Component, Part("schedule")]
 Gradient = Annotated[Component, Part("gradient")]
+
+
+def _once_each(parts: list[Component]) -> list[Component]:
+    done: dict[str, str] = {}
+    for part in parts:
+        name = part.registered_as[1]
+        if part.one_of in done:
+            raise ValueError(f"{done[part.one_of]} and {name}: {part.one_of} twice; leave one of them out")
+        if part.one_of is not None:
+            done[part.one_of] = name
+    return parts
+
+
+Gradients = Annotated[list[Gradient], AfterValidator(_once_each)]
 Task = Annotated[Component, Part("task")]
 Interval = Annotated[Component, Part("interval")]
 
@@ -118,7 +132,7 @@ class Pretrain(Settings):
     """The optimizer."""
     schedule: Schedule = Field(default={"linear": {"warmup": "6%"}})  # type: ignore[assignment]
     """How the learning rate moves over the length."""
-    gradients: list[Gradient] = Field(default=[{"clip_norm": 1.0}])  # type: ignore[list-item]
+    gradients: Gradients = Field(default=[{"clip_norm": 1.0}])  # type: ignore[list-item]
     """What is done to the gradients between backward and step, in this order."""
     checkpoint: Checkpoint = Checkpoint()
     """When the whole state is written."""

@@ -160,6 +160,8 @@ class Component(Settings):
     """(role, name); the registry's list repeats it with the import path, and a test compares the two."""
     bare: ClassVar[str | None] = None
     """The field a bare value sets: with "max_norm", `{clip_norm: 1}` means `{clip_norm: {max_norm: 1}}`."""
+    one_of: ClassVar[str | None] = None
+    """What it does that a list may do only once, in words: of several that say the same, one is refused."""
 
     if TYPE_CHECKING:
         build: ClassVar[Callable[..., Any]]

@@ -11,7 +11,7 @@ from pydantic.functional_validators import BeforeValidator
 
 from acclimate.progress import Tell, silent
 from acclimate.recipe.paths import DataPath
-from acclimate.recipe.sections import Every, Gradient, Optimizer, Reader, Schedule
+from acclimate.recipe.sections import Every, Gradients, Optimizer, Reader, Schedule
 from acclimate.recipe.settings import Component, Part, Settings, problem
 from acclimate.recipe.units import Batch, Length, Share
 from acclimate.recipe.wording import Called
@@ -167,7 +167,7 @@ class Classification(Component):
     """The optimizer."""
     schedule: Schedule = Field(default={"linear": {"warmup": "10%"}})  # type: ignore[assignment]
     """How the learning rate moves over the length."""
-    gradients: list[Gradient] = Field(default=[{"clip_norm": 1.0}])  # type: ignore[list-item]
+    gradients: Gradients = Field(default=[{"clip_norm": 1.0}])  # type: ignore[list-item]
     """What is done to the gradients between backward and step, in this order."""
     patience: int | None = Field(default=3, ge=1)
     """Stop after this many validations (one an epoch) without a better loss; null: train the whole length. The best

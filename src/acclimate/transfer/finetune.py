@@ -18,7 +18,7 @@ from acclimate.engine.fit import Record, Surroundings, fit
 from acclimate.engine.loop import Training
 from acclimate.engine.measure import Measured, measure
 from acclimate.engine.precision import Precision
-from acclimate.engine.state import TrainState
+from acclimate.engine.state import TrainState, listening
 from acclimate.models.inference import Inference
 from acclimate.objectives.classify import SequenceClassification
 from acclimate.recipe.units import Length, Progress
@@ -89,7 +89,13 @@ def finetune(
     trained = set(task.transfer.build(model=model))
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in trained)
-    state = TrainState(model, task.optimizer.build(model=model), [part.build() for part in task.gradients])
+    schedule = task.schedule.build(length=task.length)
+    state = TrainState(
+        model,
+        task.optimizer.build(model=model),
+        [part.build() for part in task.gradients],
+        listening(schedule),
+    )
     training = Training(
         objective=train,
         feed=Feed(
@@ -99,7 +105,7 @@ def finetune(
             micro_batch=micro_batch,
             describe=lambda number: splits.train.ids[number],
         ),
-        schedule=task.schedule.build(length=task.length),
+        schedule=schedule,
         length=task.length,
         seed=seed,
         precision=precision,

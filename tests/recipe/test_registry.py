@@ -74,8 +74,8 @@ def test_a_name_is_taken_once() -> None:
 
 
 def test_an_unknown_name_lists_what_is_near() -> None:
-    with pytest.raises(UserError, match=r"unknown optimizer 'adam'; did you mean 'adamw'\?"):
-        registry.get("optimizer", "adam")
+    with pytest.raises(UserError, match=r"unknown optimizer 'adamww'; did you mean 'adamw'\?"):
+        registry.get("optimizer", "adamww")
     with pytest.raises(UserError, match=r"unknown wizard 'merlin'; choose from: \(nothing\)"):
         registry.get("wizard", "merlin")
 

@@ -90,12 +90,8 @@ def finetune(
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in trained)
     schedule = task.schedule.build(length=task.length)
-    state = TrainState(
-        model,
-        task.optimizer.build(model=model),
-        [part.build() for part in task.gradients],
-        listening(schedule),
-    )
+    gradients = [part.build() for part in task.gradients]
+    state = TrainState(model, task.optimizer.build(model=model), gradients, listening(schedule))
     training = Training(
         objective=train,
         feed=Feed(

@@ -72,7 +72,8 @@ def train(training: Training, state: TrainState) -> Iterator[StepRecord]:
     """Optimizer steps until the length is reached. The state may be saved whenever a record was yielded."""
     rates = [group.setdefault("peak_lr", group["lr"]) for group in state.optimizer.param_groups]
     ranks = training.ranks
-    state.model.train()
+    still = frozen_modules(state.model)
+    _to_train(state.model, still)
     quicken(state.model)
     while not training.length.reached(state.progress):
         began = time.perf_counter()
@@ -130,7 +131,21 @@ def train(training: Training, state: TrainState) -> Iterator[StepRecord]:
             gradient_norm=norm,
             figures=parts,
         )
-        state.model.train()  # a consumer may have validated in between
+        _to_train(state.model, still)  # a consumer may have validated in between
+
+
+def frozen_modules(model: torch.nn.Module) -> list[torch.nn.Module]:
+    """The largest modules that have parameters, and none that trains: what is still has no dropout."""
+    parameters = list(model.parameters())
+    if parameters and not any(one.requires_grad for one in parameters):
+        return [model]
+    return [module for child in model.children() for module in frozen_modules(child)]
+
+
+def _to_train(model: torch.nn.Module, still: list[torch.nn.Module]) -> None:
+    model.train()
+    for module in still:
+        module.eval()
 
 
 def _mixed(seed: int, step: int) -> int:

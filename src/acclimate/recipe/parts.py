@@ -46,6 +46,8 @@ PARTS: tuple[tuple[str, str, str], ...] = (
     ("initialiser", "xavier", "acclimate.optim.scaled_initialisers:Xavier"),
     ("initialiser", "gpt2", "acclimate.optim.scaled_initialisers:Gpt2"),
     ("transfer", "full", "acclimate.transfer.full:Full"),
+    ("transfer", "freeze", "acclimate.transfer.freeze:Freeze"),
+    ("transfer", "head_only", "acclimate.transfer.freeze:HeadOnly"),
     ("task", "classification", "acclimate.transfer.classification:Classification"),
     ("metric", "accuracy", "acclimate.evaluate.metrics:Accuracy"),
     ("metric", "macro_f1", "acclimate.evaluate.metrics:MacroF1"),

@@ -134,7 +134,7 @@ def test_events_have_the_keys_that_are_told(run: Path) -> None:
         assert keys <= most, event
         assert most - keys <= {"clipped", "bits_per_byte", "reason"}, (event, most - keys)
         seen.add(event["kind"])
-    assert set(told) - seen == {"stage_skipped", "resumed", "warning", "stopped"}
+    assert set(told) - seen == {"stage_skipped", "resumed", "stopped"}
 
 
 def test_metrics_have_the_keys_that_are_told(run: Path) -> None:

@@ -19,13 +19,15 @@ PLAIN = "pipeline fp32"
 
 
 def main() -> None:
-    options = arguments(__doc__).parse_args()
+    parser = arguments(__doc__)
+    parser.add_argument("--sizes", nargs="+", default=["mini", "base"], metavar="SIZE", help="of BERT (mini base)")
+    options = parser.parse_args()
     texts = texts_file(options.data, options.scratch)
     rounds = 1 if options.short else options.rounds
     findings: dict[str, Any] = {}
     every: dict[str, list[dict[str, Any]]] = {}
     most = {"mini": 800 if options.short else None, "base": 512}
-    for size in ("mini",) if options.short else ("mini", "base"):
+    for size in options.sizes[:1] if options.short else options.sizes:
         model = model_folder(size, options.data, options.scratch)
         common = {"texts": str(texts), "model": str(model), "most": most[size]}
         with Race(options.threads) as race:

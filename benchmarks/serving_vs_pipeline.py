@@ -246,10 +246,12 @@ def _median(results: list[dict[str, Any]], figure: str) -> float:
 
 
 def main() -> None:
-    options = arguments(__doc__).parse_args()
+    parser = arguments(__doc__)
+    parser.add_argument("--sizes", nargs="+", default=["mini", "base"], metavar="SIZE", help="of BERT (mini base)")
+    options = parser.parse_args()
     findings: dict[str, Any] = {}
     every: dict[str, Any] = {}
-    for size in ("mini",) if options.short else ("mini", "base"):
+    for size in options.sizes[:1] if options.short else options.sizes:
         findings[size] = found = measure(size, options, 1 if options.short else options.rounds, every)
         rows = [
             [

@@ -260,3 +260,11 @@ def test_dropped_and_kept_together_are_all_lines(shared: Path) -> None:
     assert len(items) == 3760
     blank = [item for item in items if isinstance(item, Dropped)]
     assert {item.reason for item in blank} == {"empty"} and len(blank) == 3760 - 2461
+
+
+def test_a_broken_first_file_does_not_condemn_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("no json\n" * 3)
+    assert "none of the first records" in Files(path=str(tmp_path)).build().check()[0]
+    (tmp_path / "b.jsonl").write_text('{"text": "good"}\n')
+    assert Files(path=str(tmp_path)).build().check() == []
+    assert "no column 'words'" in Files(path=str(tmp_path), text="words").build().check()[0]

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import codecs
 import re
+from bisect import bisect_right
+
+from acclimate.corpus.sources import euc_tw as _euc_tw  # noqa: F401  # registers the codec
+from acclimate.corpus.sources.code_pages import LATIN, clearest
 
 HEAD_BYTES = 1 << 18
 """How much of a file the judgement looks at."""
@@ -20,6 +24,24 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _HIGH = re.compile(rb"[\x80-\xff]")
+_NESTED = (
+    ("shift_jis", "cp932", "shift_jis_2004", "shift_jisx0213"),
+    ("euc_jp", "euc_jis_2004", "euc_jisx0213"),
+    ("euc_kr", "cp949"),
+    ("big5", "cp950", "big5hkscs"),
+    ("cp874", "tis-620"),
+)
+"""Encodings that contain each other: the first that fits is meant. A file labelled TIS-620 that uses more than that
+has the punctuation of cp874; Python reads control characters there."""
+_LOOKALIKES = (
+    *("cp437", "cp775", "cp858", "hp-roman8", "mac-latin2", "mac-iceland", "mac-turkish"),
+    *("iso8859-4", "iso8859-10", "iso8859-14", "iso8859-16"),
+)
+"""What charset-normalizer takes pages of the Latin script for when a text is short."""
+_SIGNS = re.compile(
+    rb"(?:[\x00-\x7f]|[\x80\x82\x84\x85\x8b\x91-\x97\x99\x9b\xa0\xa9\xab\xae\xb0\xb7\xbb]|[\xa3\xa7](?=[0-9 ]))*"
+)
+"""ASCII with quotation marks, dashes and signs at the places where every Windows code page has them."""
 _FEW = 8
 """Fewer bad bytes than this are no evidence for a legacy encoding."""
 
@@ -36,8 +58,9 @@ def detect(head: bytes) -> str:
     """The encoding of a file that begins with `head` (up to HEAD_BYTES of it): a Python codec's name.
 
     UTF-8 with some bad bytes is UTF-8. A legacy encoding is assumed only when most of the bytes beyond ASCII
-    are not UTF-8, there are at least eight of them, and they are one in a hundred bytes or stand in one of
-    five lines.
+    are not UTF-8, there are at least eight of them, and none of them is UTF-8, or they are one in a hundred bytes or
+    stand in one of five lines. Fewer are enough where they are the quotation marks, dashes and signs that word
+    processors put into ASCII.
     """
     for mark, name in _MARKS:
         if head.startswith(mark):
@@ -49,9 +72,11 @@ def detect(head: bytes) -> str:
     if not bad:
         return _seven_bit(head)
     high = len(_HIGH.findall(head))
+    if len(bad) == high and _SIGNS.fullmatch(head):
+        return "cp1252"
     if len(bad) < _FEW or 2 * len(bad) < high:
         return "utf-8"
-    if len(bad) * 100 < len(head) and _lines_with(head, bad) < 0.2:
+    if len(bad) < high and len(bad) * 100 < len(head) and _lines_with(head, bad) < 0.2:
         return "utf-8"
     return _legacy(head)
 
@@ -94,8 +119,6 @@ def _bad_utf8(head: bytes) -> list[int]:
 def _lines_with(head: bytes, places: list[int]) -> float:
     """Share of the lines that hold one of the places."""
     starts = [0, *(match.end() for match in re.finditer(b"\n", head))]
-    from bisect import bisect_right
-
     return len({bisect_right(starts, place) for place in places}) / len(starts)
 
 
@@ -138,21 +161,33 @@ def _decodes(head: bytes, encoding: str) -> bool:
 
 
 def _legacy(head: bytes) -> str:
-    """The best guess of charset-normalizer; GB18030 where the head reads as common simplified Chinese."""
+    """GB18030 where the head reads as common simplified Chinese; else what charset-normalizer guesses, for it knows
+    scripts apart; among the sister pages of the Latin script, what reads clearest."""
     from charset_normalizer import from_bytes
 
+    if _reads_as_euc_tw(head):
+        return "euc_tw"
     if _decodes(head, "gb18030") and _common_chinese(head) > 0.5:
         return "gb18030"
-    guesses = from_bytes(head, steps=10, chunk_size=1024)
-    best = guesses.best()
-    if best is None:
-        return "utf-8"
-    for guess in guesses:
-        # The single-byte code pages are near ties as a rule; the Western one is by far the most frequent in files.
-        as_good = guess.chaos <= best.chaos and guess.coherence >= best.coherence
-        if as_good and "cp1252" in guess.could_be_from_charset:
-            return "cp1252"
-    return normal_name(best.encoding) or "utf-8"
+    best = from_bytes(head, steps=10, chunk_size=1024).best()
+    guess = normal_name(best.encoding) if best is not None else None
+    if guess is None or guess in LATIN or guess in _LOOKALIKES:
+        return clearest(head) or "utf-8"
+    for family in _NESTED:
+        if guess in family:
+            return next((name for name in family if _decodes(head, name)), guess)
+    return guess
+
+
+def _reads_as_euc_tw(head: bytes) -> bool:
+    """Its first plane leaves out the rows in which the other double-byte encodings have half of their text."""
+    runs = re.findall(rb"[\x80-\xff]+", head)
+    whole = b"\n".join(runs[:-1] if len(runs) > 1 else runs)  # the last may be cut off
+    try:
+        text = whole.decode("euc_tw")
+    except UnicodeDecodeError:
+        return False
+    return len(text) - len(runs) >= _FEW
 
 
 def _common_chinese(head: bytes) -> float:

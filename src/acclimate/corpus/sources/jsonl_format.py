@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from acclimate.corpus.document import Dropped, Record
-from acclimate.corpus.sources.file_list import SourceFile
+from acclimate.corpus.sources.format import Format, Lines, SourceFile, text_lines
 from acclimate.corpus.sources.lines import BadLine
-from acclimate.corpus.sources.text_format import Lines
 
 
 def by_object(lines: Lines, file: SourceFile) -> Iterator[Record | Dropped]:
@@ -63,3 +62,12 @@ def unwritable(fields: dict[str, str]) -> str | None:
 def _kind(value: Any) -> str:
     names = {list: "a list", str: "a string", bool: "true or false", int: "a number", float: "a number"}
     return names.get(type(value), "null")
+
+
+FORMAT = Format(
+    name="jsonl",
+    extensions=(".jsonl", ".ndjson", ".json"),
+    read=lambda file, input, choices: by_object(text_lines(input, choices), file),
+    columns="each",
+    heeds=frozenset(("encoding",)),
+)

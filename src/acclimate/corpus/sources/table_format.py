@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from itertools import chain, islice
 
 from acclimate.corpus.document import Dropped, Record
-from acclimate.corpus.sources.file_list import SourceFile
-from acclimate.corpus.sources.lines import BadLine
-from acclimate.corpus.sources.text_format import Lines
+from acclimate.corpus.sources.format import Choices, Format, Input, Lines, SourceFile, text_lines
+from acclimate.corpus.sources.lines import BadLine, Line
 from acclimate.errors import UserError
 
 _LOOKED_AT = 100
@@ -94,7 +94,7 @@ class _Feed:
     """Hands physical lines to the csv module and remembers what it saw since the last row."""
 
     def __init__(self, lines: Lines, max_characters: int) -> None:
-        self._lines = (line for chunk in lines for line in chunk)
+        self._lines: Iterator[Line | BadLine] = (line for chunk in lines for line in chunk)
         self._max = max_characters
         self.begin()
 
@@ -116,9 +116,21 @@ class _Feed:
             if line.reason == "too_long":
                 raise _Unusable(line)
         if self._characters > self._max:
-            # Most often a quotation mark that nobody closed: go on with the next line as a new row.
             raise _Unusable(BadLine(number, "too_long", f"a quoted row of more than {self._max} characters"))
         return text + "\n"
+
+    def pass_over(self, delimiter: str, width: int) -> None:
+        """Leaves out the rest of a row that was given up: to the line in which its quotation marks close, or up to one
+        that is a row by itself, for most often nobody closed them."""
+        if width < 2:
+            return
+        for line in self._lines:
+            text = line.text if isinstance(line, BadLine) else line[1]
+            if text.count('"') % 2:
+                return
+            if text and len(next(csv.reader([text], delimiter=delimiter))) == width:
+                self._lines = chain([line], self._lines)
+                return
 
 
 def _quoted_rows(
@@ -128,6 +140,7 @@ def _quoted_rows(
     csv.field_size_limit(max(csv.field_size_limit(), 2 * max_characters))
     feed = _Feed(lines, max_characters)
     rows = csv.reader(feed, delimiter=delimiter)
+    width = 0
     while True:
         feed.begin()
         try:
@@ -141,11 +154,30 @@ def _quoted_rows(
                 else BadLine(feed.first, "malformed_csv", str(error))
             )
             yield Dropped(bad.reason, f"{file.path}:{feed.first}", bad.detail)
+            if bad.number > feed.first:
+                feed.pass_over(delimiter, width)
             rows = csv.reader(feed, delimiter=delimiter)
             continue
         if feed.bad is not None:
             yield Dropped(feed.bad.reason, f"{file.path}:{feed.bad.number}", feed.bad.detail)
         elif cells:
+            width = width or len(cells)
             yield feed.first, cells
         else:
             yield Dropped("empty", f"{file.path}:{feed.first}", "a blank line")
+
+
+def _read(file: SourceFile, input: Input, choices: Choices, delimiter: str) -> Iterator[Record | Dropped]:
+    return by_row(
+        text_lines(input, choices),
+        file,
+        delimiter=delimiter,
+        quoted=delimiter == "," if choices.quoted is None else choices.quoted,
+        header=choices.header,
+        max_characters=choices.max_characters,
+    )
+
+
+_HEEDS = frozenset(("encoding", "header", "quoted"))
+CSV = Format("csv", (".csv",), partial(_read, delimiter=","), columns="same", heeds=_HEEDS)
+TSV = Format("tsv", (".tsv", ".tab"), partial(_read, delimiter="\t"), columns="same", heeds=_HEEDS)

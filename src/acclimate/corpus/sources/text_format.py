@@ -6,10 +6,8 @@ from collections.abc import Iterator
 
 from acclimate.corpus.document import Dropped, Record
 from acclimate.corpus.sources.byte_blocks import BrokenStream
-from acclimate.corpus.sources.file_list import SourceFile
+from acclimate.corpus.sources.format import Choices, Format, Input, Lines, SourceFile, text_lines
 from acclimate.corpus.sources.lines import BadLine, Line
-
-Lines = Iterator[list[Line | BadLine]]
 
 
 def by_line(lines: Lines, file: SourceFile) -> Iterator[Record | Dropped]:
@@ -99,3 +97,22 @@ class _Gathered:
         if not text or text.isspace():
             return Dropped("empty", place, "nothing but white space")
         return Record(self._file.name, place, {"text": text})
+
+
+def _read(file: SourceFile, input: Input, choices: Choices) -> Iterator[Record | Dropped]:
+    lines = text_lines(input, choices)
+    if choices.documents == "line":
+        return by_line(lines, file)
+    if choices.documents == "paragraph":
+        return by_paragraph(lines, file, choices.max_characters)
+    return by_file(lines, file, choices.max_characters)
+
+
+FORMAT = Format(
+    name="text",
+    extensions=(".txt", ".md", ".text", ".markdown", ".rst"),
+    read=_read,
+    columns="none",
+    units=("file", "line", "paragraph"),
+    heeds=frozenset(("encoding",)),
+)

@@ -1,0 +1,216 @@
+"""Folders of images with a file of captions."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from acclimate.corpus.document import Dropped
+from acclimate.corpus.readers.corpus_file import CorpusFile
+from acclimate.corpus.readers.entries import Entry, Fields, as_fields, wrong
+from acclimate.corpus.readers.shaped import ShapedReader, StandardCorpus
+from acclimate.errors import UserError
+from acclimate.recipe.paths import DataPath
+from acclimate.recipe.settings import nearest
+
+IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
+_NUMBERED = re.compile(r"(.+)#\d+")
+
+
+class ImageCaptions(StandardCorpus):
+    """Images in a folder with their captions.
+
+    The captions are a table with a header line (`.csv`, `.tsv`, also Flickr's `image.jpg#0<TAB>caption` without one),
+    JSON lines, COCO's JSON (`images`, `annotations`), or a `.txt` (and `.json`) of the same name beside each image
+    (WebDataset, unpacked). Records: image (its path), caption, other columns. A caption is a document; one whose
+    image is missing is dropped by reason `no_image`.
+    """
+
+    registered_as: ClassVar[tuple[str, str]] = ("reader", "image_captions")
+
+    images: DataPath | None = None
+    """The images' folder; by default the captions' own, with those below it."""
+    image: str = "image"
+    """Column with the image's name, with or without its extension."""
+    captions: list[str] = Field(default=["caption"], min_length=1)
+    """Columns with captions; each that is filled is a record."""
+
+    def build(self) -> ImageCaptionsReader:
+        return ImageCaptionsReader(self)
+
+
+class ImageCaptionsReader(ShapedReader):
+    patterns = ("*.csv", "*.tsv", "*.jsonl", "*.json", "*.txt", "*.token")
+    expected = "captions: a table with a header line, JSON lines, COCO's JSON, or a .txt beside each image"
+
+    def __init__(self, settings: ImageCaptions) -> None:
+        super().__init__(settings)
+        self.settings = settings
+        self._found: dict[str, str] = {}
+
+    def choose(self, files: Sequence[CorpusFile]) -> list[CorpusFile]:
+        self._found = self._images(files)
+        return [file for file in files if not files[0].shelf.whole or self._has_captions(file)]
+
+    def _has_captions(self, file: CorpusFile) -> bool:
+        """Whether a file of the folder is one to begin with: beside an image a `.json` tells of it what the record
+        takes along, and a `.txt` beside none is most often something to read."""
+        if file.bare.endswith(".json"):
+            return self._beside(file) is None
+        return (
+            not file.bare.endswith(".txt") or self._beside(file) is not None or "caption" in file.bare.lower()
+        )
+
+    def companions(self, file: CorpusFile) -> Sequence[CorpusFile]:
+        about = self._about(file)
+        return [about] if about else ()
+
+    def fingerprint(self, digests: Callable[[Path], str]) -> dict[str, Any]:
+        """The images too: by name, for the texts do not depend on what they show."""
+        self._found = {}
+        found = super().fingerprint(digests)
+        return {**found, "images": sorted(self._found)}
+
+    def _images(self, files: Sequence[CorpusFile]) -> dict[str, str]:
+        """Name below the folder, with and without folder and extension → image."""
+        names: dict[str, str] = {}
+        if self.settings.images is None and files and files[0].shelf.whole:
+            found = [(file.name, file.place) for file in files[0].shelf.files]
+        else:
+            folder = Path(self.settings.images or Path(self.corpus.path).parent)
+            if not folder.is_dir():
+                raise UserError(f"{folder}: there is no such folder (images)")
+            found = [(one.relative_to(folder).as_posix(), str(one)) for one in sorted(folder.rglob("*"))]
+        for name, place in found:
+            path = PurePosixPath(name)
+            if path.suffix.lower() in IMAGES:
+                for key in (name, path.with_suffix("").as_posix(), path.name, path.stem):
+                    names.setdefault(key, place)
+        return names
+
+    def _beside(self, file: CorpusFile) -> str | None:
+        """The image of the same name as a `.txt` or `.json`."""
+        if not file.bare.endswith((".txt", ".json")):
+            return None
+        path = PurePosixPath(file.name)
+        return self._found.get(path.with_name(file.bare.rpartition(".")[0]).as_posix())
+
+    def _about(self, file: CorpusFile) -> CorpusFile | None:
+        """What a `.json` beside tells of the image of a `.txt`."""
+        if not file.bare.endswith(".txt") or not self._beside(file):
+            return None
+        return file.beside(file.bare.removesuffix(".txt") + ".json")
+
+    def entries(self, file: CorpusFile) -> Iterator[Entry | Dropped]:
+        if beside := self._beside(file):
+            yield self._one(file, beside)
+        elif file.bare.endswith(".json") and not file.first_line().startswith('{"image"'):
+            yield from self._coco(file)
+        elif file.bare.endswith((".json", ".jsonl")):
+            for row in file.objects(self.expected):
+                yield (
+                    row
+                    if isinstance(row, Dropped)
+                    else self._row(file.place(row[0]), as_fields(row[1]), row[1])
+                )
+        else:
+            yield from self._table(file)
+
+    def _one(self, file: CorpusFile, image: str) -> Entry | Dropped:
+        lines: list[str] = []
+        for line in file.lines():
+            if isinstance(line, Dropped):
+                return line
+            lines.append(line[1])
+        caption = "\n".join(lines).strip()
+        about = self._about(file)
+        value = about.value("one object about the image") if about else {}
+        record = {**(as_fields(value) if isinstance(value, dict) else {}), "image": image, "caption": caption}
+        return Entry(file.place(1), ({"text": caption, "image": PurePosixPath(image).name},), (record,))
+
+    def _table(self, file: CorpusFile) -> Iterator[Entry | Dropped]:
+        names: list[str] | None = None
+        comma = file.bare.endswith(".csv") or "\t" not in file.first_line()
+        for line in file.lines():
+            if isinstance(line, Dropped):
+                yield line
+                continue
+            number, text = line
+            cells = next(csv.reader([text]), []) if comma else text.split("\t")
+            if names is None:
+                if len(cells) == 2 and not comma and (_NUMBERED.fullmatch(cells[0]) or self._has(cells[0])):
+                    names = [self.settings.image, self.settings.captions[0]]
+                else:
+                    names = cells
+                    for column in (self.settings.image, *self.settings.captions):
+                        if column not in names:
+                            hint = nearest(column, names)
+                            yield wrong(
+                                file.place(number), f"a header line with the column {column!r} ({hint})", text
+                            )
+                            return
+                    continue
+            if not text:
+                yield Dropped("empty", file.place(number), "a blank line")
+            elif len(cells) != len(names):
+                yield wrong(file.place(number), f"{len(names)} columns ({', '.join(names)})", text)
+            else:
+                row = dict(zip(names, cells, strict=True))
+                yield self._row(file.place(number), row, row)
+
+    def _has(self, name: str) -> bool:
+        numbered = _NUMBERED.fullmatch(name)
+        return (numbered[1] if numbered else name) in self._found
+
+    def _row(self, place: str, fields: Fields, row: object) -> Entry | Dropped:
+        name = fields.get(self.settings.image)
+        if name is None or not any(column in fields for column in self.settings.captions):
+            return wrong(place, f"{self.settings.image!r} and {' or '.join(self.settings.captions)!r}", row)
+        numbered = _NUMBERED.fullmatch(name)
+        image = self._found.get(numbered[1] if numbered else name)
+        if image is None:
+            return Dropped("no_image", place, f"there is no image {name!r}")
+        rest = {
+            key: value
+            for key, value in fields.items()
+            if key not in (self.settings.image, *self.settings.captions)
+        }
+        captions = [(column, fields[column]) for column in self.settings.captions if fields.get(column)]
+        return Entry(
+            place,
+            [
+                {"text": caption, "image": PurePosixPath(image).name, "column": column}
+                for column, caption in captions
+            ],
+            [{**rest, "image": image, "caption": caption, "column": column} for column, caption in captions],
+        )
+
+    def _coco(self, file: CorpusFile) -> Iterator[Entry | Dropped]:
+        value = file.value(self.expected)
+        if isinstance(value, Dropped):
+            yield value
+            return
+        try:
+            names = {one["id"]: str(one["file_name"]) for one in value["images"]}
+            annotations = list(value["annotations"])
+        except (KeyError, TypeError):
+            yield wrong(
+                file.place(1), 'COCO\'s JSON, {"images": [{"id", "file_name"}], "annotations": [{…}]}', value
+            )
+            return
+        for index, one in enumerate(annotations):
+            place = file.place(f"annotations[{index}]")
+            try:
+                fields = {
+                    self.settings.image: names[one["image_id"]],
+                    self.settings.captions[0]: str(one["caption"]),
+                }
+            except (KeyError, TypeError):
+                yield wrong(place, '{"image_id", "caption"} of an image in "images"', one)
+                continue
+            yield self._row(place, fields, one)

@@ -35,7 +35,7 @@ FLAGS = (
     "-shared",
 )
 """No -ffast-math: sums keep their order, infinities and NaN their meaning, so results repeat and faults show."""
-NAMES = ("training", "encoder")
+NAMES = ("training", "encoder", "corpus", "prose", "words")
 """The libraries that there are."""
 _SECONDS = 120
 

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import random
+import tarfile
+from pathlib import Path
+
+import pytest
 
 from acclimate.corpus.clean.languages import LanguageSample, known_languages, language_of
 from acclimate.corpus.document import text_digest
@@ -32,3 +36,58 @@ def test_few_documents_are_all_looked_at() -> None:
     sample = LanguageSample()
     sample.add(text_digest("x"), "The cat sat on the mat.")
     assert sample.count() == ({"en": 1}, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("好的", "zh"),
+        ("軟件工程師", "zh"),
+        ("我喜歡吃蘋果，你呢？", "zh"),
+        ("价格：199元", "zh"),
+        ("这个App不错 very good", "zh"),
+        ("任天堂（ニンテンドー）是日本的游戏公司，" + "生产了许多知名的游戏机和软件，在全世界都有玩家。" * 8, "zh"),
+        ("東京都の天気", "ja"),
+        ("한국어 문장입니다", "ko"),
+        ("!!! 123 …", "zxx"),
+        ("", "zxx"),
+        ("   ", "zxx"),
+    ],
+)  # fmt: skip
+def test_scripts_decide_where_they_can(text: str, code: str) -> None:
+    assert language_of(text)[0] == code
+
+
+def test_a_long_text_is_looked_at_in_three_places() -> None:
+    english, german = "The weather is fine today in the city. ", "Das Wetter ist heute schön in der Stadt. "
+    assert language_of(german * 5 + english * 1000)[0] == "en"
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        *(
+            ("en", "eng"),
+            ("fr", "fra"),
+            ("es", "spa"),
+            ("it", "ita"),
+            ("nl", "nld"),
+            ("pl", "pol"),
+            ("ru", "rus"),
+        ),
+        *(
+            ("ja", "jpn"),
+            ("ko", "kor"),
+            ("th", "tha"),
+            ("tr", "tur"),
+            ("vi", "vie"),
+            ("ar", "arb"),
+            ("he", "heb"),
+        ),
+        *(("zh", "cmn_hans"), ("zh", "cmn_hant")),
+    ],
+)
+def test_the_declaration_of_human_rights_is_recognised(shared: Path, code: str, name: str) -> None:
+    with tarfile.open(shared / "udhr" / "udhr.tar.gz") as archive:
+        text = archive.extractfile(f"udhr2/{name}.txt").read().decode("utf-8")  # type: ignore[union-attr]
+    assert language_of(text)[0] == code

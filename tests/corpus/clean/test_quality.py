@@ -23,7 +23,7 @@ CHINESE = (
 
 
 def rule(text: str, **options: Any) -> str | None:
-    broken = Quality(**options).broken_rule(text)
+    (broken,) = Quality(**options).broken_rules([text])
     return broken[0] if broken else None
 
 
@@ -87,15 +87,21 @@ def test_thresholds_are_settings(text: str, options: dict[str, Any]) -> None:
     assert rule(text, **options) is None
 
 
+def test_two_characters_of_chinese_stand_for_a_word() -> None:
+    size = len(CHINESE)
+    assert rule(CHINESE + "#" * (size // 25)) is None  # 0.08 for each two characters
+    assert rule(CHINESE + "。#" * (size // 15)) == "symbols"
+
+
 def test_too_many() -> None:
     assert rule(ENGLISH, max_words=60) == "too_many_words"
     assert rule(CHINESE, max_characters=120) == "too_many_characters"
 
 
 def test_reasons_carry_the_rule(documents: Callable[..., list[Document]]) -> None:
-    kept, dropped = Quality().build()(documents(ENGLISH, "short"))
-    assert len(kept) == 1
-    assert [(one.reason, one.detail) for one in dropped] == [
+    cleaned = Quality().build()(documents(ENGLISH, "short"))
+    assert len(cleaned.documents) == 1
+    assert [(one.reason, one.detail) for one in cleaned.dropped] == [
         ("quality:too_few_words", "1 words, fewer than 50")
     ]
 

@@ -45,6 +45,10 @@ def test_a_clean_text_stays_as_it_is(text: str) -> None:
 
 
 def test_what_is_left_empty_is_dropped(documents: Callable[..., list[Document]]) -> None:
-    kept, dropped = Unicode().build()(documents("x", "\u200b", " y "))
-    assert [one.text for one in kept] == ["x", "y"]
-    assert [(one.reason, one.place) for one in dropped] == [("empty", "a.txt:2")]
+    cleaned = Unicode().build()(documents("x", "\u200b", " y ", ""))
+    assert [one.text for one in cleaned.documents] == ["x", "y"]
+    assert [(one.reason, one.place) for one in cleaned.dropped] == [
+        ("empty", "a.txt:2"),
+        ("empty", "a.txt:4"),
+    ]
+    assert cleaned.changed == {"unicode": 1}

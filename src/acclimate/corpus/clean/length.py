@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field, model_validator
 
-from acclimate.corpus.document import Cleaner, Document, Dropped
+from acclimate.corpus.document import Cleaned, Cleaner, Document, Dropped
 from acclimate.recipe.settings import Component
 from acclimate.recipe.units import Count
 
@@ -32,21 +32,20 @@ class LengthFilter(Component):
     def build(self) -> Cleaner:
         least, most = self.min_characters, self.max_characters
 
-        def clean(documents: list[Document]) -> tuple[list[Document], list[Dropped]]:
-            kept: list[Document] = []
-            dropped: list[Dropped] = []
+        def clean(documents: list[Document]) -> Cleaned:
+            cleaned = Cleaned()
             for document in documents:
                 size = len(document.text)
                 if size < least:
-                    dropped.append(
+                    cleaned.dropped.append(
                         Dropped("too_short", document.place, f"{size} characters, fewer than {least}")
                     )
                 elif most is not None and size > most:
-                    dropped.append(
+                    cleaned.dropped.append(
                         Dropped("too_long", document.place, f"{size} characters, more than {most}")
                     )
                 else:
-                    kept.append(document)
-            return kept, dropped
+                    cleaned.documents.append(document)
+            return cleaned
 
         return clean

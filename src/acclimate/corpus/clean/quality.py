@@ -11,28 +11,16 @@ for other languages set `min_stop_words: 0`. The rules are made for web pages. A
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from acclimate.corpus.document import Cleaner, Document, Dropped
+from acclimate.corpus.document import Cleaned, Cleaner, Document, Dropped
 from acclimate.recipe.settings import Component
 from acclimate.recipe.units import Count, Share
 
 if TYPE_CHECKING:
-    from acclimate.corpus.clean.repetition import Limits
-
-_STOP_WORDS = frozenset(("the", "be", "to", "of", "and", "that", "have", "with"))
-_BULLETS = tuple("•‣⁃◦●○■□▪▫►▶·*-–—+")
-_ELLIPSES = ("...", "…")
-_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
-_LETTER = re.compile(r"[^\W\d_]")
-_WITH_LETTER = re.compile(r"\S*[^\W\d_]\S*")
-_SPACE = re.compile(r"\s+")
-_WORD_OF_HAN = 2
-"""Characters of Chinese that count as a word of English."""
+    from acclimate.corpus.clean.prose_figures import Figures
 
 
 class Quality(Component):
@@ -80,80 +68,83 @@ class Quality(Component):
     """Whether repeated lines, paragraphs and n-grams count, with the thresholds of Rae et al., table A1."""
 
     def build(self) -> Cleaner:
-        def clean(documents: list[Document]) -> tuple[list[Document], list[Dropped]]:
-            kept: list[Document] = []
-            dropped: list[Dropped] = []
-            for document in documents:
-                broken = self.broken_rule(document.text)
-                if broken is None:
-                    kept.append(document)
+        def clean(documents: list[Document]) -> Cleaned:
+            cleaned = Cleaned()
+            broken = self.broken_rules([document.text for document in documents])
+            for document, fault in zip(documents, broken, strict=True):
+                if fault is None:
+                    cleaned.documents.append(document)
                 else:
-                    dropped.append(Dropped(f"quality:{broken[0]}", document.place, broken[1]))
-            return kept, dropped
+                    cleaned.dropped.append(Dropped(f"quality:{fault[0]}", document.place, fault[1]))
+            return cleaned
 
         return clean
 
-    def broken_rule(self, text: str) -> tuple[str, str] | None:
-        """(rule, what was found) of the first rule that the text breaks."""
-        han = 0 if text.isascii() else len(_HAN.findall(text))
-        chinese = han > 0 and han > 0.3 * len(_LETTER.findall(text))
-        units: Sequence[str]
-        if chinese:
-            units = _SPACE.sub("", text)
-            broken = self._chinese(units, han)
-            words = len(units) / _WORD_OF_HAN
-        else:
-            units = text.split()
-            broken = self._spaced(text, units)
-            words = len(units)
-        broken = broken or self._marks(text, words)
-        if broken or not self.repetition:
-            return broken
+    def broken_rules(self, texts: list[str]) -> list[tuple[str, str] | None]:
+        """For each text (rule, what was found) of the first rule that it breaks."""
+        from acclimate.corpus.clean.prose_figures import figures_of
+        from acclimate.corpus.clean.repetition import GOPHER
+
+        return [self.judged(figures) for figures in figures_of(texts, GOPHER if self.repetition else None)]
+
+    def judged(self, figures: Figures) -> tuple[str, str] | None:
+        """(rule, what was found) of the first rule that a text with these figures breaks."""
+        from acclimate.corpus.clean.prose_figures import WORD_OF_HAN
         from acclimate.corpus.clean.repetition import GOPHER, broken_limit
 
-        return broken_limit(text, units, _chinese_limits(GOPHER) if chinese else GOPHER)
+        chinese = figures.chinese
+        broken = self._chinese(figures) if chinese else self._spaced(figures)
+        words = figures.characters / WORD_OF_HAN if chinese else figures.words
+        broken = broken or self._marks(figures, words)
+        if broken or figures.repetition is None:
+            return broken
+        return broken_limit(figures.repetition, GOPHER.stretched(WORD_OF_HAN) if chinese else GOPHER)
 
-    def _spaced(self, text: str, words: list[str]) -> tuple[str, str] | None:
-        if len(words) < max(1, self.min_words):
-            return "too_few_words", f"{len(words)} words, fewer than {self.min_words}"
-        if len(words) > self.max_words:
-            return "too_many_words", f"{len(words)} words, more than {self.max_words}"
-        mean = sum(map(len, words)) / len(words)
+    def _spaced(self, figures: Figures) -> tuple[str, str] | None:
+        words = figures.words
+        if words < max(1, self.min_words):
+            return "too_few_words", f"{words} words, fewer than {self.min_words}"
+        if words > self.max_words:
+            return "too_many_words", f"{words} words, more than {self.max_words}"
+        mean = figures.characters / words
         if not self.min_word_length <= mean <= self.max_word_length:
-            return "word_length", f"words of {mean:.1f} letters on average"
-        share = len(_WITH_LETTER.findall(text)) / len(words)
+            bounds = f"not from {self.min_word_length:g} to {self.max_word_length:g}"
+            return "word_length", f"words of {mean:.1f} letters on average, {bounds}"
+        share = figures.words_with_letter / words
         if share < self.min_alphabetic_words:
-            return "alphabetic", f"{share:.0%} of the words have a letter"
-        found = len(_STOP_WORDS.intersection(map(str.lower, words)))
-        if found < self.min_stop_words:
-            return "stop_words", f"{found} different stop words"
+            found = f"{share:.0%} of the words have a letter, less than {self.min_alphabetic_words:.0%}"
+            return "alphabetic", found
+        if figures.stop_words < self.min_stop_words:
+            found = f"{figures.stop_words} different stop words, fewer than {self.min_stop_words}"
+            return "stop_words", found
         return None
 
-    def _chinese(self, characters: str, han: int) -> tuple[str, str] | None:
-        size = len(characters)
+    def _chinese(self, figures: Figures) -> tuple[str, str] | None:
+        size = figures.characters
         if size < self.min_characters:
             return "too_few_characters", f"{size} characters, fewer than {self.min_characters}"
         if size > self.max_characters:
             return "too_many_characters", f"{size} characters, more than {self.max_characters}"
-        if han / size < self.min_han_share:
-            return "han_share", f"{han / size:.0%} of the characters are Han"
+        share = figures.han / size
+        if share < self.min_han_share:
+            return "han_share", f"{share:.0%} of the characters are Han, less than {self.min_han_share:.0%}"
         return None
 
-    def _marks(self, text: str, words: float) -> tuple[str, str] | None:
-        for mark in ("#", *_ELLIPSES):
-            share = text.count(mark) / words
+    def _marks(self, figures: Figures, words: float) -> tuple[str, str] | None:
+        from acclimate.corpus.clean.prose_figures import MARKS
+
+        for mark, count in zip(MARKS, figures.marks, strict=True):
+            share = count / words
             if share > self.max_symbols:
-                return "symbols", f"{share:.2f} of {mark} for each word"
-        lines = [line.strip() for line in text.split("\n") if line and not line.isspace()]
-        bullets = sum(line.startswith(_BULLETS) for line in lines) / len(lines)
+                return "symbols", f"{share:.2f} of {mark} for each word, more than {self.max_symbols:g}"
+        bullets = figures.bullet_lines / figures.lines
         if bullets > self.max_bullet_lines:
-            return "bullets", f"{bullets:.0%} of the lines begin with a bullet"
-        ellipses = sum(line.endswith(_ELLIPSES) for line in lines) / len(lines)
+            found = f"{bullets:.0%} of the lines begin with a bullet, more than {self.max_bullet_lines:.0%}"
+            return "bullets", found
+        ellipses = figures.ellipsis_lines / figures.lines
         if ellipses > self.max_ellipsis_lines:
-            return "ellipses", f"{ellipses:.0%} of the lines end with an ellipsis"
+            found = (
+                f"{ellipses:.0%} of the lines end with an ellipsis, more than {self.max_ellipsis_lines:.0%}"
+            )
+            return "ellipses", found
         return None
-
-
-def _chinese_limits(limits: Limits) -> Limits:
-    """The same limits with n-grams of characters, two for each word."""
-    return limits.stretched(_WORD_OF_HAN)

@@ -22,6 +22,12 @@ class Limits:
     duplicate_ngrams: tuple[tuple[int, float], ...]
     """Of characters in n-grams that stood before."""
 
+    @property
+    def least_duplicate(self) -> float:
+        """A share of repeated n-grams that breaks no limit of longer ones either: what stands in a repeated longer
+        n-gram stands in a repeated shorter one too."""
+        return min((limit for _, limit in self.duplicate_ngrams), default=0.0)
+
     def stretched(self, times: int) -> Limits:
         """With n-grams that many times as long."""
         return replace(
@@ -39,30 +45,50 @@ GOPHER = Limits(
 )
 
 
-def broken_limit(text: str, units: Sequence[str], limits: Limits) -> tuple[str, str] | None:
-    """(rule, what was found) of the first limit that the text breaks. `units` are its words (or
-    characters)."""
-    for rule, parts in (("duplicate_lines", text.split("\n")), ("duplicate_paragraphs", text.split("\n\n"))):
-        lines, characters = repeated_share(parts)
-        if lines > limits.duplicate_lines or characters > limits.duplicate_line_characters:
-            what = rule.removeprefix("duplicate_")
-            return (
-                rule,
-                f"{lines:.0%} of the {what}, {characters:.0%} of the characters in them, stood before",
-            )
+@dataclass(frozen=True, slots=True)
+class Repetition:
+    """How much of one text repeats, as shares."""
+
+    lines: tuple[float, float]
+    """Of lines that stood before, and of the characters in them."""
+    paragraphs: tuple[float, float]
+    top_ngram: tuple[float, ...]
+    """Of characters in the most frequent n-gram, for each n of the limits."""
+    duplicate_ngrams: tuple[float, ...]
+    """Of characters in repeated n-grams, for each n of the limits up to the first share that breaks none of them;
+    then 0."""
+
+
+def repetition_of(text: str, units: Sequence[str], limits: Limits) -> Repetition:
+    """What repeats in the text. `units` are its words (or characters)."""
     hashes, lengths = _hashed(units)
-    for n, limit in limits.top_ngram:
-        share = top_ngram_share(hashes, lengths, n)
-        if share > limit:
-            return "top_ngram", f"{share:.0%} of the characters stand in one {n}-gram"
-    least = min((limit for _, limit in limits.duplicate_ngrams), default=0.0)
-    for n, limit in limits.duplicate_ngrams:
-        share = duplicate_ngram_share(hashes, lengths, n)
-        if share > limit:
-            return "duplicate_ngrams", f"{share:.0%} of the characters stand in repeated {n}-grams"
-        # Whatever stands in a repeated longer n-gram stands in a repeated shorter one too.
-        if share <= least:
+    duplicates = [0.0] * len(limits.duplicate_ngrams)
+    for place, (n, _) in enumerate(limits.duplicate_ngrams):
+        duplicates[place] = duplicate_ngram_share(hashes, lengths, n)
+        if duplicates[place] <= limits.least_duplicate:
             break
+    return Repetition(
+        repeated_share(text.split("\n")),
+        repeated_share(text.split("\n\n")),
+        tuple(top_ngram_share(hashes, lengths, n) for n, _ in limits.top_ngram),
+        tuple(duplicates),
+    )
+
+
+def broken_limit(found: Repetition, limits: Limits) -> tuple[str, str] | None:
+    """(rule, what was found) of the first limit that is broken."""
+    for what, (parts, characters) in (("lines", found.lines), ("paragraphs", found.paragraphs)):
+        if parts > limits.duplicate_lines or characters > limits.duplicate_line_characters:
+            bounds = f"more than {limits.duplicate_lines:.0%} or {limits.duplicate_line_characters:.0%}"
+            said = f"{parts:.0%} of the {what}, {characters:.0%} of the characters in them, stood before"
+            return f"duplicate_{what}", f"{said}, {bounds}"
+    for share, (n, limit) in zip(found.top_ngram, limits.top_ngram, strict=True):
+        if share > limit:
+            return "top_ngram", f"{share:.0%} of the characters stand in one {n}-gram, more than {limit:.0%}"
+    for share, (n, limit) in zip(found.duplicate_ngrams, limits.duplicate_ngrams, strict=True):
+        if share > limit:
+            ngrams = f"{share:.0%} of the characters stand in repeated {n}-grams"
+            return "duplicate_ngrams", f"{ngrams}, more than {limit:.0%}"
     return None
 
 

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import ClassVar, Literal
 
-from acclimate.corpus.document import Cleaner, Document, Dropped
+from acclimate.corpus.document import Cleaned, Cleaner, Document, Dropped
 from acclimate.recipe.settings import Component
 
 _LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
@@ -34,28 +34,32 @@ class Unicode(Component):
     full-width letters and digits, ligatures and circled numbers plain."""
 
     def build(self) -> Cleaner:
-        def clean(documents: list[Document]) -> tuple[list[Document], list[Dropped]]:
-            kept: list[Document] = []
-            dropped: list[Dropped] = []
+        form = self.form
+
+        def clean(documents: list[Document]) -> Cleaned:
+            cleaned = Cleaned()
             for document in documents:
-                text = normalised(document.text, self.form)
-                if text is document.text:
-                    kept.append(document)
-                elif text:
-                    kept.append(Document(document.source, document.place, text, document.fields))
+                text = normalised(document.text, form)
                 if not text:
-                    dropped.append(
-                        Dropped("empty", document.place, "nothing but white space and invisible characters")
-                    )
-            return kept, dropped
+                    detail = f"{len(document.text)} characters, all of them white space or invisible"
+                    cleaned.dropped.append(Dropped("empty", document.place, detail))
+                elif text is document.text:
+                    cleaned.documents.append(document)
+                else:
+                    cleaned.change(document, text, "unicode")
+            return cleaned
 
         return clean
 
 
 def normalised(text: str, form: Literal["NFC", "NFKC"] = "NFC") -> str:
     """The text in its normal form, without invisible characters and outer white space."""
-    # The first test is the quick one: it ends at the first line break, and most lines have none.
-    if not text.isprintable() and _EITHER.search(text):
+    # The first two tests are the quick ones: most texts have no other characters that cannot be printed.
+    if (
+        not text.isprintable()
+        and not text.replace("\n", "").replace("\t", "").isprintable()
+        and _EITHER.search(text)
+    ):
         text = _INVISIBLE.sub("", _LINE_ENDS.sub("\n", text))
     if not text.isascii():
         text = unicodedata.normalize(form, text)

@@ -7,21 +7,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acclimate.corpus.duplicates.shingles import MAX_TEXTS, SIZE, shingle_sets
+from acclimate.corpus.duplicates.shingles import MAX_TEXTS, WORDS, Shingling, shingle_sets
 
 
-def plain(text: str) -> set[tuple[str, ...]]:
+def plain(text: str, shingling: Shingling) -> set[tuple[str, ...]]:
     """The same sets by a regular expression."""
     tokens = re.findall(
         r"[\u3040-\u30fa\u3400-\u9fff]|(?:(?![\u3040-\u30fa\u3400-\u9fff])[^\W_])+", text.casefold()
     )
-    if len(tokens) < SIZE:
+    if shingling.unit == "characters":
+        tokens = list("".join(tokens))
+    if len(tokens) < shingling.size:
         return {tuple(tokens)} if tokens else set()
-    return {tuple(tokens[at : at + SIZE]) for at in range(len(tokens) - SIZE + 1)}
+    return {tuple(tokens[at : at + shingling.size]) for at in range(len(tokens) - shingling.size + 1)}
 
 
-def sets(texts: list[str]) -> list[set[int]]:
-    found = shingle_sets(texts)
+def sets(texts: list[str], shingling: Shingling = WORDS) -> list[set[int]]:
+    found = shingle_sets(texts, shingling)
     return [set(found.hashes[a:b].tolist()) for a, b in zip(found.offsets, found.offsets[1:], strict=False)]
 
 
@@ -31,10 +33,13 @@ words = st.lists(
 )
 
 
-@given(st.lists(words.map(" ".join), min_size=2, max_size=8))
+shinglings = st.builds(Shingling, st.sampled_from(["words", "characters"]), st.sampled_from([1, 2, 5, 9]))
+
+
+@given(st.lists(words.map(" ".join), min_size=2, max_size=8), shinglings)
 @settings(max_examples=200, deadline=None)
-def test_sizes_and_overlaps_equal_those_of_plain_sets(texts: list[str]) -> None:
-    found, expected = sets(texts), [plain(text) for text in texts]
+def test_sizes_and_overlaps_equal_those_of_plain_sets(texts: list[str], shingling: Shingling) -> None:
+    found, expected = sets(texts, shingling), [plain(text, shingling) for text in texts]
     for one in range(len(texts)):
         for other in range(len(texts)):
             assert len(found[one] & found[other]) == len(expected[one] & expected[other])

@@ -3,12 +3,16 @@ Datasets, ch. 3)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from acclimate.corpus.duplicates.shingles import Shingles
+from acclimate.corpus.duplicates.shingles import MAX_TEXTS, Shingles, Shingling, shingle_sets, word_ends
+from acclimate.corpus.words import powers, words_of
+from acclimate.kernels import text as kernels
 
 NUM_HASHES = 128
 _RECALL = 0.99
@@ -39,6 +43,31 @@ def bands_for(threshold: float) -> Bands:
     return best
 
 
+def near_features(texts: Sequence[str], shingling: Shingling, bands: Bands) -> NDArray[np.uint64]:
+    """[D, bands.count + 1] a hash for each band, and the number of shingles."""
+    parts = [np.zeros((0, bands.count + 1), np.uint64)]
+    for start in range(0, len(texts), MAX_TEXTS):
+        some = texts[start : start + MAX_TEXTS]
+        if kernels.available():
+            words = words_of(some, characters=shingling.unit == "characters")
+            ends, shape = word_ends(words, len(some)), (bands.count, bands.rows)
+            parts.append(
+                kernels.near_features(words.hashes, ends, shingling.size, powers(), shape, *_functions())
+            )
+        else:
+            shingles = shingle_sets(some, shingling)
+            sizes = np.diff(shingles.offsets).astype(np.uint64)
+            parts.append(np.concatenate([band_hashes(shingles, bands), sizes[:, None]], axis=1))
+    return np.concatenate(parts)
+
+
+@cache
+def _functions() -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Factors and shifts of linear functions modulo 2^32; with odd factors they are permutations of 32-bit hashes."""
+    constants = np.random.default_rng(_SEED).integers(0, 2**32, size=(NUM_HASHES, 2), dtype=np.uint32)
+    return np.ascontiguousarray(constants[:, 0] | np.uint32(1)), np.ascontiguousarray(constants[:, 1])
+
+
 def band_hashes(shingles: Shingles, bands: Bands) -> NDArray[np.uint64]:
     """[D, bands.count] one hash a band; meaningless for a text without shingles."""
     signatures = _signatures(shingles, bands.count * bands.rows)
@@ -54,9 +83,7 @@ def _signatures(shingles: Shingles, num_hashes: int) -> NDArray[np.uint32]:
     """[H, D] the least value of each of H hash functions over each set; 2^32 - 1 for an empty one."""
     num_texts = len(shingles.offsets) - 1
     result = np.full((num_hashes, num_texts), np.iinfo(np.uint32).max, dtype=np.uint32)
-    # Linear functions modulo 2^32 with odd factors: permutations of the 32-bit hashes.
-    constants = np.random.default_rng(_SEED).integers(0, 2**32, size=(NUM_HASHES, 2), dtype=np.uint32)
-    factors, shifts = constants[:, 0] | np.uint32(1), constants[:, 1]
+    factors, shifts = _functions()
     values = (shingles.hashes >> np.uint64(20)).astype(np.uint32)
     filled = np.flatnonzero(np.diff(shingles.offsets))
     starts = shingles.offsets[filled]

@@ -23,6 +23,7 @@ from acclimate.report.model_summary import model_summary
 from acclimate.report.numbers import count, decimal, language_of, legible, percent, thin_unit
 from acclimate.report.task_view import task_view
 from acclimate.report.verdict import headline, level
+from acclimate.report.vocabulary_view import vocabulary_view
 
 PAGE = "report.html"
 _KEY = re.compile(r"^(\s*(?:- )*)([^\s:#'\"\[{][^:#]*)(:)(\s.*)?$")
@@ -55,6 +56,7 @@ def render(run: RunRecord) -> str:
         "headline": headline(run),
         "curves": pretrain_curves(run.pretrain),
         "data": data_card(run),
+        "vocabulary": vocabulary_view(run),
         "tasks": [task_view(task, run) for task in run.tasks],
         "model": model_summary(run),
         "recipe": coloured_yaml(legible(run.recipe_text)),
@@ -62,12 +64,13 @@ def render(run: RunRecord) -> str:
         "stages": stage_costs(run),
     }
     # A page cannot hold lone surrogates or control characters, wherever in the run they came from.
-    return legible(_environment().get_template("page.html").render(shown))
+    return legible(environment().get_template("page.html").render(shown))
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """What renders the pages: their templates, with the filters for numbers and names."""
+    made = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "page"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -75,10 +78,10 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(
+    made.filters.update(
         count=count, decimal=decimal, percent=percent, unit=thin_unit, lang=lang_attribute, anchor=anchor
     )
-    return environment
+    return made
 
 
 def lang_attribute(text: Any) -> Markup:

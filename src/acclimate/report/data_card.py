@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from acclimate.report.choices import distance_tables, mix_table, selection_words
+from acclimate.report.corrections import changed_rows, contamination, repeated_passages
 from acclimate.report.gather import RunRecord
 from acclimate.report.numbers import compact, count, decimal, number, percent, size
 
@@ -22,6 +24,7 @@ def data_card(run: RunRecord) -> dict[str, Any] | None:
     read, kept = number(corpus.get("read")), number(corpus.get("kept"))
     dropped = {str(reason): number(n) for reason, n in (corpus.get("dropped") or {}).items()}
     gone = sum(dropped.values())
+    steps = corpus.get("steps") or {}
     parts = [("kept", kept, "kept"), *((reason, n, "gone") for reason, n in _largest(dropped))]
     return {
         "tiles": _tiles(run, read, kept, gone),
@@ -35,10 +38,16 @@ def data_card(run: RunRecord) -> dict[str, Any] | None:
             }
             for name, n, kind in parts
         ],
+        "changed": changed_rows(corpus),
+        "contamination": contamination(corpus.get("contamination")),
+        "repeated": repeated_passages(steps.get("substrings")),
         "splits": _splits(run),
         "languages": _languages(corpus.get("languages") or {}),
         "languages_sampled": count(corpus["languages_sampled"]) if corpus.get("languages_sampled") else None,
         "sources": _sources(corpus.get("sources") or []),
+        "selection": selection_words(steps.get("select")),
+        "mix": mix_table(steps.get("mix")),
+        "distances": distance_tables(steps.get("distances")),
         "has_tokens": bool(token_counts(run)),
         "tokenizer": run.tokenizer,
         "samples": _samples(run.dropped, dropped),

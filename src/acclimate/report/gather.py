@@ -51,6 +51,10 @@ class TaskRecord:
     examples: dict[str, Any] | None
     trainings: dict[tuple[str, str], Training]
     """(with or without, seed) → its log."""
+    augmented: dict[str, Any] | None = None
+    """What making more training examples made."""
+    opened: str | None = None
+    """When this run opened the independent test."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +165,11 @@ def _tokenizer(folder: Path) -> dict[str, Any] | None:
 
 def _tasks(folder: Path, stages: list[str], names: list[str], logs: dict[str, Training]) -> list[TaskRecord]:
     """The tasks that were evaluated, in the recipe's order."""
+    opened = {
+        str(event.get("stage")): str(event.get("time"))
+        for event in read_lines(folder / "events.jsonl")
+        if event.get("kind") == "independent_test"
+    }
     done = [stage.removeprefix("evaluation-") for stage in stages if stage.startswith("evaluation-")]
     tasks = []
     for name in sorted(done, key=lambda one: (names.index(one) if one in names else len(names), one)):
@@ -174,7 +183,17 @@ def _tasks(folder: Path, stages: list[str], names: list[str], logs: dict[str, Tr
             if match:
                 trainings[match[1], match[2]] = logs[stage]
         examples = read_json(folder / "artifacts" / f"examples-{name}" / "statistics.json")
-        tasks.append(TaskRecord(name, evaluation, examples, trainings))
+        grown = read_json(folder / "artifacts" / f"augmented-{name}" / "statistics.json") or {}
+        tasks.append(
+            TaskRecord(
+                name,
+                evaluation,
+                examples,
+                trainings,
+                grown.get("augmented"),
+                opened.get(f"evaluation-{name}"),
+            )
+        )
     return tasks
 
 

@@ -14,6 +14,7 @@ from acclimate.report.heat_map import confusion_matrix, heat_map, mix_ups
 from acclimate.report.numbers import count, decimal, number, percent
 from acclimate.report.plots import Whisker, interval_strip
 from acclimate.report.scales import linear_scale
+from acclimate.report.task_data import augmentation, independent_test
 from acclimate.report.verdict import main_metric, seed_values, task_verdict
 
 SPLITS = ("train", "validation", "test")
@@ -44,6 +45,8 @@ def task_view(task: TaskRecord, run: RunRecord) -> dict[str, Any]:
         "mix_ups": [] if matrix is None else mix_ups(matrix, labels),
         "class_figures": _class_figures(evaluation.get("per_class") or []),
         "notes": [str(note) for note in evaluation.get("notes") or []],
+        "augmentation": augmentation(task),
+        "independent": independent_test(task),
         "curves": task_curves(task),
         "examples": [_prediction(one) for one in (evaluation.get("examples") or [])[:EXAMPLES]],
         "worst": [_prediction(one) for one in (evaluation.get("worst") or [])[:EXAMPLES]],

@@ -1,0 +1,51 @@
+"""What a task's models learnt from besides the given examples, and the test that nothing else looked at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from acclimate.report.estimates import Estimate, metric_name
+from acclimate.report.gather import TaskRecord
+from acclimate.report.numbers import count, number
+
+
+def augmentation(task: TaskRecord) -> dict[str, Any] | None:
+    """How many examples each method made, and why others were left out."""
+    told = task.augmented
+    if not told:
+        return None
+    return {
+        "before": count(told.get("examples")),
+        "after": count(told.get("with_new")),
+        "rows": [
+            {
+                "method": str(one.get("method")),
+                "made": count(one.get("made")),
+                "left_out": ", ".join(
+                    f"{reason} {count(n)}" for reason, n in (one.get("left_out") or {}).items()
+                ),
+            }
+            for one in told.get("methods") or []
+        ],
+    }
+
+
+def independent_test(task: TaskRecord) -> dict[str, Any] | None:
+    """The figures on the independent test, and when it was opened."""
+    told = task.evaluation.get("independent")
+    if not told:
+        return None
+    accounting = told.get("accounting") or {}
+    dropped = {str(reason): number(n) for reason, n in (accounting.get("dropped") or {}).items()}
+    figures = [(metric_name(name), Estimate.of(one)) for name, one in (told.get("test") or {}).items()]
+    return {
+        "examples": count(told.get("examples")),
+        "opened": _minute(task.opened),
+        "dropped": ", ".join(f"{reason} {count(n)}" for reason, n in dropped.items()),
+        "rows": [{"name": name, "value": one} for name, one in figures if one],
+    }
+
+
+def _minute(time: str | None) -> str | None:
+    """`2026-11-21 03:43 UTC`"""
+    return f"{time[:10]} {time[11:16]} UTC" if time else None

@@ -48,7 +48,7 @@ def tokenizer_page(found: Mapping[str, Any]) -> str:
                 "Chinese by jieba" if found["chinese_words"] else "Chinese: characters",
             ),
             (
-                "Groups",
+                "Domains",
                 count(len(tokenizers[0]["domains"])),
                 f"{count(len(tokenizers[0]['languages']))} languages",
             ),

@@ -51,3 +51,19 @@ class Encoder:
         lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
         tokens = np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=int(lengths.sum()))
         return tokens, lengths
+
+    def encode_spans(
+        self, texts: Sequence[str]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """(tokens [T], number of tokens of each text [D], [start, end) of each token [T, 2]).
+
+        Spans count characters from the beginning of the first text; texts lie end to end.
+        """
+        encodings = self._backend.encode_batch(list(texts), add_special_tokens=False)
+        lengths = np.fromiter((len(one.ids) for one in encodings), dtype=np.int64, count=len(encodings))
+        number = int(lengths.sum())
+        tokens = np.fromiter(chain.from_iterable(one.ids for one in encodings), dtype=np.int64, count=number)
+        flat = chain.from_iterable(chain.from_iterable(one.offsets for one in encodings))
+        spans = np.fromiter(flat, dtype=np.int64, count=2 * number).reshape(-1, 2)
+        sizes = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+        return tokens, lengths, spans + np.repeat(np.cumsum(sizes) - sizes, lengths)[:, None]

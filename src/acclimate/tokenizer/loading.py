@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+_MODEL = ".model"
 _FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -34,12 +35,12 @@ class _Place(Settings):
 
 
 def _folder_or_id(value: Any, info: ValidationInfo) -> Any:
-    """The path of a folder that exists, else the hub id if it reads like one, else the path anyway."""
+    """The path of a folder or file that exists, else the hub id if it reads like one, else the path anyway."""
     if not isinstance(value, (str, Path)):
         return value
     path = _Place.model_validate({"path": value}, context=info.context).path
     text = expand_variables(str(value)).strip()
-    if not Path(path).is_dir() and _HUB_ID.fullmatch(text):
+    if not Path(path).exists() and not text.endswith(_MODEL) and _HUB_ID.fullmatch(text):
         return text
     return path
 
@@ -52,8 +53,8 @@ class Load(Component):
     reads_corpus: ClassVar[bool] = False
 
     source: Annotated[str, BeforeValidator(_folder_or_id), Called("folder or hub id")]
-    """A folder with `tokenizer.json` (as `save_pretrained` writes it), or, where there is no such folder, an id on the
-    Hugging Face hub such as `bert-base-chinese`."""
+    """A folder with `tokenizer.json` (as `save_pretrained` writes it), a SentencePiece file (`.model`; a `<mask>` is
+    added where it has none), or, where there is neither, an id on the Hugging Face hub such as `bert-base-chinese`."""
     revision: str | None = None
     """Branch, tag or commit on the hub; the newest unless given."""
 
@@ -76,13 +77,18 @@ class Load(Component):
     def fingerprint(self, digest: Callable[[Path], str]) -> Any:
         """What the tokenizer's identity hangs on: its files' digests, or the hub id and revision."""
         folder = Path(self.source)
+        if self.source.endswith(_MODEL):
+            return {"model": digest(folder)}
         if not folder.is_dir():
             return {"hub": self.source, "revision": self.revision}
         return {name: digest(folder / name) for name in _FILES if (folder / name).is_file()}
 
 
-def load_tokenizer(source: str | Path, *, revision: str | None = None) -> PreTrainedTokenizerFast:
-    """The fast tokenizer in a folder, without asking the network; or from the hub, when there is no such folder.
+def load_tokenizer(
+    source: str | Path, *, revision: str | None = None, offline: bool = False
+) -> PreTrainedTokenizerFast:
+    """The fast tokenizer in a folder or SentencePiece file, without asking the network; or from the hub, when there is
+    no such folder; `offline` takes of the hub only what was fetched before.
 
     Never runs code that comes with it and reads no pickles. Raises UserError when there is none, when it has no
     `tokenizer.json`, or when it wants to run its own code.
@@ -96,10 +102,14 @@ def load_tokenizer(source: str | Path, *, revision: str | None = None) -> PreTra
                 "save_pretrained to get one)"
             )
         return _loaded(str(folder), f"the tokenizer in {folder}", local_files_only=True)
+    if folder.suffix == _MODEL:
+        from acclimate.tokenizer.sentencepiece.reading import read_sentencepiece
+
+        return read_sentencepiece(folder)
     if not _HUB_ID.fullmatch(str(source)):
         raise UserError(f"tokenizer {source}: there is no such folder")
     place = f"tokenizer {source}: there is no such folder, and as an id on the Hugging Face hub it"
-    return _loaded(str(source), place, revision=revision or "main")
+    return _loaded(str(source), place, revision=revision or "main", local_files_only=offline)
 
 
 def _loaded(source: str, place: str, **options: Any) -> PreTrainedTokenizerFast:

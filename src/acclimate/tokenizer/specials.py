@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+    from tokenizers.processors import TemplateProcessing
     from transformers import PreTrainedTokenizerFast
 
 SPECIALS = {
@@ -17,6 +18,8 @@ SPECIALS = {
 }
 TOKENS = list(SPECIALS.values())
 """In the order of their ids, 0 to 4."""
+BOUNDARIES = (("cls_token", "sep_token"), ("bos_token", "eos_token"))
+"""The roles that may close a sequence, the preferred ones first."""
 
 
 def finished(backend: Tokenizer, *, spaced: bool, model_max_length: int | None) -> PreTrainedTokenizerFast:
@@ -26,21 +29,27 @@ def finished(backend: Tokenizer, *, spaced: bool, model_max_length: int | None) 
     it into a text, as a masked token did in training.
     """
     from tokenizers import AddedToken
-    from tokenizers.processors import TemplateProcessing
     from transformers import PreTrainedTokenizerFast
 
     mask = AddedToken("[MASK]", special=True, normalized=False, lstrip=spaced)
     backend.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in TOKENS[:-1]])
     backend.add_special_tokens([mask])
-    backend.post_processor = TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-        special_tokens=[(token, TOKENS.index(token)) for token in ("[CLS]", "[SEP]")],
-    )
+    backend.post_processor = around(backend, "[CLS]", "[SEP]")
     return PreTrainedTokenizerFast(
         tokenizer_object=backend,
         clean_up_tokenization_spaces=False,
         model_input_names=["input_ids", "token_type_ids", "attention_mask"],
         **{**SPECIALS, "mask_token": mask},
         **({} if model_max_length is None else {"model_max_length": model_max_length}),
+    )
+
+
+def around(backend: Tokenizer, first: str, last: str) -> TemplateProcessing:
+    """`first a last` around a text, `first a last b last` around a pair, the second of it in segment 1."""
+    from tokenizers.processors import TemplateProcessing
+
+    return TemplateProcessing(
+        single=[first, "$A", last],
+        pair=[first, "$A", last, "$B:1", f"{last}:1"],
+        special_tokens=[(token, backend.token_to_id(token)) for token in (first, last)],
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from acclimate.errors import UserError
 from acclimate.tokenizer.encoding import private_backend
+from acclimate.tokenizer.specials import BOUNDARIES
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -33,8 +34,8 @@ def boundaries(tokenizer: PreTrainedTokenizerFast) -> tuple[int, int]:
     """(first, last) special token of a sequence: cls and sep, or bos and eos. Raises UserError without
     either.
     """
-    for first, last in (("cls_token_id", "sep_token_id"), ("bos_token_id", "eos_token_id")):
-        ids = getattr(tokenizer, first), getattr(tokenizer, last)
+    for first, last in BOUNDARIES:
+        ids = getattr(tokenizer, f"{first}_id"), getattr(tokenizer, f"{last}_id")
         if ids[0] is not None and ids[1] is not None:
             return ids
     raise UserError(

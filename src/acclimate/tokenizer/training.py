@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from acclimate.artifacts import durable
 from acclimate.errors import UserError
@@ -23,6 +23,12 @@ SMALL = 4_000
 """Vocabularies up to this size are never refused as too large for the corpus."""
 
 
+Algorithm = Literal["wordpiece", "bpe", "character_bpe", "unigram", "character", "word"]
+_SEGMENTED = ("bpe", "character_bpe", "unigram")
+_SPACED = ("bpe", "character_bpe", "unigram", "character")
+"""Whose tokens hold the spaces of the text."""
+
+
 class Train(Component):
     """Learn the vocabulary from the training part of the corpus."""
 
@@ -30,16 +36,34 @@ class Train(Component):
     bare: ClassVar[str | None] = "algorithm"
     reads_corpus: ClassVar[bool] = True
 
-    algorithm: Literal["wordpiece", "bpe", "unigram"] = "wordpiece"
-    """wordpiece: BERT's, rare characters become [UNK]; bpe: over bytes, nothing is lost; unigram: SentencePiece's
-    model, with bytes for what it does not know, nothing is lost."""
+    algorithm: Algorithm = "wordpiece"
+    """wordpiece: BERT's, rare characters become [UNK]; bpe: over bytes, as GPT-2's; character_bpe: over characters,
+    with bytes for rare ones, as Llama's; unigram: SentencePiece's model, with bytes for rare characters; character: one
+    token each; word: one token each, Chinese character by character. bpe, character_bpe and unigram lose nothing."""
     vocab_size: Count = Field(default=16_000, ge=16)
     """Entries of the vocabulary, special tokens included."""
     lowercase: bool = False
     """Lower-case all text, for good; wordpiece strips accents too, as BERT's uncased models do."""
+    min_count: Count | None = Field(default=None, ge=1)
+    """What occurs less often is not learnt: pairs of wordpiece and both BPE (2 unless given), words of word (2),
+    characters of character (1). Unigram has no such bound."""
+    pre_segment: Literal["jieba"] | None = None
+    """Find words of Chinese first, so that no token learnt crosses one; for bpe, character_bpe and unigram. Only
+    learning needs the segmenter: the tokenizer works without it, and may then join what a word's end should part."""
     least: Share = 0.5
     """Refuse when the corpus supports less than this share of `vocab_size`; above it, and up to 4,000 entries in any
     case, the vocabulary is as large as the corpus supports. 0% takes any size."""
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Train:
+        if self.pre_segment and self.algorithm not in _SEGMENTED:
+            raise ValueError(
+                f"pre_segment has no effect on {self.algorithm}, which takes Chinese character by character; "
+                f"it is for {', '.join(_SEGMENTED)}"
+            )
+        if self.min_count is not None and self.algorithm == "unigram":
+            raise ValueError("min_count has no effect on unigram, which prunes by likelihood; leave it out")
+        return self
 
     @field_validator("vocab_size")
     @classmethod
@@ -69,7 +93,7 @@ class Train(Component):
         size = backend.get_vocab_size()
         note = self._checked(size)
         finished(
-            backend, spaced=self.algorithm != "wordpiece", model_max_length=model_max_length
+            backend, spaced=self.algorithm in _SPACED, model_max_length=model_max_length
         ).save_pretrained(str(folder))
         durable.write_json(
             folder / "training.json",
@@ -78,22 +102,35 @@ class Train(Component):
         return load_tokenizer(str(folder))
 
     def _trained(self, texts: Iterator[list[str]], tell: Tell) -> Tokenizer:
-        from acclimate.tokenizer import bpe, unigram, wordpiece
+        from acclimate.tokenizer import (
+            bpe,
+            character_bpe,
+            characters,
+            segmenting,
+            unigram,
+            whole_words,
+            wordpiece,
+        )
 
-        smallest = {"wordpiece": len(TOKENS) + 1, "bpe": bpe.SMALLEST, "unigram": unigram.SMALLEST}[
-            self.algorithm
-        ]
+        trainers: dict[str, tuple[Any, int]] = {
+            "wordpiece": (wordpiece.train_wordpiece, len(TOKENS) + 1),
+            "bpe": (bpe.train_bpe, bpe.SMALLEST),
+            "character_bpe": (character_bpe.train_character_bpe, character_bpe.SMALLEST),
+            "unigram": (unigram.train_unigram, unigram.SMALLEST),
+            "character": (characters.train_character, len(TOKENS) + 1),
+            "word": (whole_words.train_word, len(TOKENS) + 1),
+        }
+        train, smallest = trainers[self.algorithm]
         if self.vocab_size < smallest:
             raise UserError(
                 f"vocab_size {self.vocab_size} is too small for {self.algorithm}: special tokens, bytes and the "
                 f"characters to spell them take {smallest}; ask for more"
             )
-        train = {
-            "wordpiece": wordpiece.train_wordpiece,
-            "bpe": bpe.train_bpe,
-            "unigram": unigram.train_unigram,
-        }
-        return train[self.algorithm](_some(texts), self.vocab_size, lowercase=self.lowercase, tell=tell)
+        options: dict[str, Any] = {} if self.min_count is None else {"min_count": self.min_count}
+        if self.pre_segment:
+            cut = segmenting.chinese_words()
+            options["segment"] = cut if self.algorithm == "bpe" else segmenting.spaced_with_words(cut)
+        return train(_some(texts), self.vocab_size, lowercase=self.lowercase, tell=tell, **options)
 
     def _checked(self, size: int) -> str | None:
         """A note when the vocabulary came out smaller than asked; UserError when it is too small."""

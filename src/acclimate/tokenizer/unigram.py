@@ -7,93 +7,56 @@ at the very beginning and the character `▁` (U+2581) itself, which becomes a s
 from __future__ import annotations
 
 import json
-import re
-from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from acclimate.progress import Tell
+from acclimate.tokenizer.pieces import BYTES, SPACE, Segment, counted_words, put_around, spelt
 from acclimate.tokenizer.specials import TOKENS
-from acclimate.tokenizer.words import chosen_characters, count_words, repeated
+from acclimate.tokenizer.words import chosen_characters, repeated
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-    from tokenizers.pre_tokenizers import PreTokenizer
 
-BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 SMALLEST = len(TOKENS) + len(BYTES) + 2
 """Entries that every such vocabulary has: special tokens, bytes, the space, and one piece more, without which the
 trainer oversteps the size."""
 _STEP = 1e-4
 """What the trainer adds from one character that it found no use for to the next."""
-_PIECES = (
-    r" ?\p{Han}+| ?[\p{L}\p{M}&&[^\p{Han}]]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}\p{Han}]+|\s"  # Oniguruma's syntax
-)
-"""What a token never crosses: runs of Han, of other letters, of digits, of the rest, each with the space before it."""
-_COARSE = re.compile(r" ?\w+| ?[^\w\s]+|\s")
 
 
-def train_unigram(texts: Iterator[list[str]], vocab_size: int, *, lowercase: bool, tell: Tell) -> Tokenizer:
-    """Seeds are frequent substrings; expectation maximisation and pruning lead down to the size."""
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+def train_unigram(
+    texts: Iterator[list[str]],
+    vocab_size: int,
+    *,
+    lowercase: bool,
+    tell: Tell,
+    segment: Segment | None = None,
+) -> Tokenizer:
+    """Seeds are frequent substrings; expectation maximisation and pruning lead down to the size.
 
-    normalize = normalizers.Lowercase().normalize_str if lowercase else str
-    cut = _pre_tokenizer(first="never")
+    With `segment` no piece crosses the words that it cuts.
+    """
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-    def expand(piece: str) -> list[str]:
-        return [word for word, _ in cut.pre_tokenize_str(normalize(piece))]
-
-    prefixed = ([text if text.startswith(" ") else " " + text for text in batch] for batch in texts)
-    words = count_words(prefixed, _COARSE, expand, tell)
-    characters: Counter[str] = Counter()
-    for word, count in words.items():
-        for character in word:
-            characters[character] += count
-    for character in "▁\0":
-        characters.pop(character, None)
+    words, characters = counted_words(texts, lowercase=lowercase, segment=segment, tell=tell)
     chosen = chosen_characters(characters, vocab_size, vocab_size - SMALLEST)
     trainer = trainers.UnigramTrainer(
         vocab_size=vocab_size - len(BYTES),
         special_tokens=TOKENS,
         unk_token="[UNK]",
-        initial_alphabet=["▁"],
+        initial_alphabet=[SPACE],
         show_progress=False,
     )
     scratch = Tokenizer(models.Unigram())
     scratch.pre_tokenizer = pre_tokenizers.CharDelimiterSplit("\0")
-    scratch.train_from_iterator(repeated(_spelt(words, {*chosen, "▁"}), "\0"), trainer=trainer)
+    scratch.train_from_iterator(repeated(spelt(words, {*chosen, SPACE}), "\0"), trainer=trainer)
     found = json.loads(scratch.to_str())["model"]["vocab"]
     pieces = _settled([(piece, score) for piece, score in found if piece not in TOKENS])
     # No text matches these: the pre-tokeniser cuts what spells them, brackets from letters from digits.
     names = [(piece, 0.0) for piece in (*TOKENS, *BYTES)]
     backend = Tokenizer(models.Unigram([*names, *pieces], TOKENS.index("[UNK]"), byte_fallback=True))
-    if lowercase:
-        backend.normalizer = normalizers.Lowercase()
-    backend.pre_tokenizer = _pre_tokenizer(first="first")
-    backend.decoder = decoders.Sequence(
-        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
-    )
-    return backend
-
-
-def _pre_tokenizer(*, first: str) -> PreTokenizer:
-    from tokenizers import Regex
-    from tokenizers.pre_tokenizers import Metaspace, Sequence, Split
-
-    return Sequence([Split(Regex(_PIECES), "isolated"), Metaspace(prepend_scheme=first, split=False)])
-
-
-def _spelt(words: Counter[str], known: set[str]) -> Counter[str]:
-    """The words cut where a character stands that the vocabulary leaves to bytes."""
-    spelt: Counter[str] = Counter()
-    for word, count in words.items():
-        if known.issuperset(word):
-            spelt[word] += count
-        else:
-            for part in "".join(c if c in known else "\0" for c in word).split("\0"):
-                if part:
-                    spelt[part] += count
-    return spelt
+    return put_around(backend, lowercase=lowercase)
 
 
 def _settled(pieces: list[tuple[str, float]]) -> list[tuple[str, float]]:

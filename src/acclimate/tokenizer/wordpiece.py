@@ -25,19 +25,47 @@ def wordpiece_with(vocabulary: dict[str, int], *, lowercase: bool) -> Tokenizer:
 
     With `lowercase` accents are stripped too, as BERT's uncased models do.
     """
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+    from tokenizers import Tokenizer, decoders, models
 
-    backend = Tokenizer(
-        models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=LONGEST_WORD)
-    )
-    backend.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
-    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    model = models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=LONGEST_WORD)
+    backend = bert_words(Tokenizer(model), lowercase=lowercase)
     backend.decoder = decoders.WordPiece(cleanup=False)
     return backend
 
 
-def train_wordpiece(texts: Iterator[list[str]], vocab_size: int, *, lowercase: bool, tell: Tell) -> Tokenizer:
-    """Pieces joined pair by pair, the most frequent pair first, as long as a pair occurs twice and there is room."""
+def bert_words(backend: Tokenizer, *, lowercase: bool) -> Tokenizer:
+    """The same tokenizer over BERT's words."""
+    from tokenizers import normalizers, pre_tokenizers
+
+    backend.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return backend
+
+
+def train_wordpiece(
+    texts: Iterator[list[str]], vocab_size: int, *, lowercase: bool, tell: Tell, min_count: int = 2
+) -> Tokenizer:
+    """Pieces joined pair by pair, the most frequent first, as long as a pair occurs `min_count` times and there is
+    room.
+    """
+    words = count_bert_words(texts, lowercase=lowercase, tell=tell)
+    forms: Counter[str] = Counter()
+    for word, count in words.items():
+        for form in _forms(word):
+            forms[form] += count
+    chosen = chosen_characters(forms, vocab_size, vocab_size - len(TOKENS))
+    known = set(chosen)
+    spelt = Counter({word: count for word, count in words.items() if known.issuperset(_forms(word))})
+    vocabulary = [
+        *TOKENS,
+        *chosen,
+        *_merged(spelt, chosen, vocab_size - len(TOKENS) - len(chosen), min_count),
+    ]
+    return wordpiece_with({token: number for number, token in enumerate(vocabulary)}, lowercase=lowercase)
+
+
+def count_bert_words(texts: Iterator[list[str]], *, lowercase: bool, tell: Tell) -> Counter[str]:
+    """How often each of BERT's words occurs."""
     backend = wordpiece_with({"[UNK]": 0}, lowercase=lowercase)
 
     def expand(piece: str) -> list[str]:
@@ -46,23 +74,14 @@ def train_wordpiece(texts: Iterator[list[str]], vocab_size: int, *, lowercase: b
             for word, _ in backend.pre_tokenizer.pre_tokenize_str(backend.normalizer.normalize_str(piece))
         ]
 
-    words = count_words(texts, _COARSE, expand, tell)
-    forms: Counter[str] = Counter()
-    for word, count in words.items():
-        for form in _forms(word):
-            forms[form] += count
-    chosen = chosen_characters(forms, vocab_size, vocab_size - len(TOKENS))
-    known = set(chosen)
-    spelt = Counter({word: count for word, count in words.items() if known.issuperset(_forms(word))})
-    vocabulary = [*TOKENS, *chosen, *_merged(spelt, chosen, vocab_size - len(TOKENS) - len(chosen))]
-    return wordpiece_with({token: number for number, token in enumerate(vocabulary)}, lowercase=lowercase)
+    return count_words(texts, _COARSE, expand, tell)
 
 
 def _forms(word: str) -> list[str]:
     return [word[0], *("##" + character for character in word[1:])]
 
 
-def _merged(words: Counter[str], forms: list[str], room: int) -> list[str]:
+def _merged(words: Counter[str], forms: list[str], room: int, min_count: int) -> list[str]:
     """Up to `room` longer pieces, in the order they were found."""
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
@@ -72,7 +91,7 @@ def _merged(words: Counter[str], forms: list[str], room: int) -> list[str]:
     bare = sorted({form.removeprefix("##") if len(form) > 1 else form for form in forms} - set(forms))
     start = [*forms, *bare]
     trainer = trainers.WordPieceTrainer(
-        vocab_size=len(start) + room, min_frequency=2, special_tokens=start, show_progress=False
+        vocab_size=len(start) + room, min_frequency=min_count, special_tokens=start, show_progress=False
     )
     scratch = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     scratch.pre_tokenizer = pre_tokenizers.WhitespaceSplit()

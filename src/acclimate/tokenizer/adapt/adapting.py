@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from acclimate.artifacts.durable import write_json, write_text
+from acclimate.artifacts.durable import remove, write_json, write_text
 from acclimate.errors import UserError
 from acclimate.progress import Tell
 from acclimate.tokenizer.adapt.entries import Entries, entries_of
@@ -173,7 +173,7 @@ def _save(tokenizer: Any, spec: dict[str, Any], folder: Path) -> None:
     write_text(folder / "tokenizer.json", text)
     # Older layouts beside it would speak of the old vocabulary.
     for name in ("vocab.txt", "vocab.json", "merges.txt", "added_tokens.json", "spiece.model"):
-        (folder / name).unlink(missing_ok=True)
+        remove(folder / name)
     ids = Tokenizer.from_str(text).get_vocab()
     path = folder / "tokenizer_config.json"
     config = json.loads(path.read_text("utf-8"))

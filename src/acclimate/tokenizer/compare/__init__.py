@@ -1,0 +1,1 @@
+"""How well tokenizers fit texts: measured side by side."""

@@ -1,0 +1,1 @@
+"""SentencePiece's `.model` files: read into fast tokenizers, and written from them."""

@@ -130,3 +130,13 @@ def test_damaged_stores_are_refused_by_name(tmp_path: Path, tokenizer: PreTraine
     (tmp_path / "counts.json").write_text("{")
     with pytest.raises(UserError, match="damaged"):
         TokenStore(tmp_path)
+
+
+def test_another_way_to_encode(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    def lengths_of(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        sizes = np.fromiter(map(len, texts), np.int64, len(texts))
+        return np.repeat(sizes, sizes), sizes
+
+    build_token_store(iter([["ab", ""], ["abc"]]), tokenizer, tmp_path, encode=lengths_of)
+    store = TokenStore(tmp_path)
+    assert [store.document(number).tolist() for number in range(3)] == [[2, 2], [], [3, 3, 3]]

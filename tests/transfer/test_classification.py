@@ -101,7 +101,9 @@ def test_every_setting_decides_the_examples_the_training_or_the_figures():
         "data",
         "seeds",
         "baseline",
-    }  # in fingerprints, or in which stages run
+        "augment",
+        "independent_test",
+    }  # in fingerprints, in the keys of stages of their own, or in which stages run
     assert set(_DATA) | set(_TRAINING) | set(_JUDGING) | elsewhere == set(Classification.model_fields)
 
 

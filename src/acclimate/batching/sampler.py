@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acclimate.batching.counter_random import absorb, stream
+from acclimate.batching.curriculum import Curriculum
 from acclimate.batching.packed import Sequences
 from acclimate.batching.permutation import permuted
 from acclimate.errors import UserError
@@ -35,8 +36,15 @@ class Sampler:
     number of sequences.
     """
 
-    def __init__(self, lengths: NDArray[np.int64], seed: int, shuffle: bool = True) -> None:
-        """`lengths` [N] in tokens, each at least 1. Raises UserError when there is no sequence."""
+    def __init__(
+        self,
+        lengths: NDArray[np.int64],
+        seed: int,
+        shuffle: bool = True,
+        curriculum: Curriculum | None = None,
+    ) -> None:
+        """`lengths` [N] in tokens, each at least 1. With a curriculum its first sequences are drawn, not each taken
+        once. Raises UserError when there is no sequence."""
         if not len(lengths):
             raise UserError("there is no sequence to train on: every document is empty")
         if int(lengths.min()) < 1:
@@ -46,6 +54,7 @@ class Sampler:
         self._lengths = lengths
         self._mean_length = float(lengths.mean())
         self._shuffle = shuffle
+        self._curriculum = curriculum
         self._key = stream("order of sequences", seed)
 
     def take(
@@ -73,7 +82,12 @@ class Sampler:
         epochs = position.epoch + ahead
         if not self._shuffle:
             return places, epochs
-        return permuted(places, absorb(self._key, epochs), len(self._lengths)), epochs
+        ids = permuted(places, absorb(self._key, epochs), len(self._lengths))
+        if self._curriculum is not None:
+            taken = epochs * len(self._lengths) + places
+            early = taken < self._curriculum.over
+            ids[early], epochs[early] = self._curriculum.sequences(taken[early])
+        return ids, epochs
 
     def _fitting(self, position: Position, tokens: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         guess = int(tokens / self._mean_length * 1.1) + 2

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from acclimate.batching.packed import Sequences
 from acclimate.batching.token_store import TokenStore
 from acclimate.errors import UserError
+from acclimate.kernels import text as kernels
 from acclimate.tokenizer.encoding import Encoder
 from acclimate.tokenizer.template import Part, template
 
@@ -80,6 +81,16 @@ class WindowStore:
         """The windows [B] in one row."""
         lengths = self.lengths[ids]
         cu_seqlens = _cumulated(lengths)
+        if kernels.available():
+            tokens = kernels.rows(self._store.tokens, self._starts[ids], cu_seqlens, *self._ends)
+        else:
+            tokens = self._gathered(ids, lengths, cu_seqlens)
+        return Sequences(tokens, cu_seqlens, np.zeros(len(tokens), np.int64), ids, epochs)
+
+    def _gathered(
+        self, ids: NDArray[np.int64], lengths: NDArray[np.int64], cu_seqlens: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """The kernel's twin."""
         tokens = np.empty(cu_seqlens[-1], dtype=np.int64)
         # Where a token of the row stands in the store; the two special ones look one beside their window.
         places = np.arange(len(tokens)) + np.repeat(self._starts[ids] - cu_seqlens[:-1] - 1, lengths)
@@ -88,7 +99,7 @@ class WindowStore:
             tokens[:] = self._store.tokens[places]
         tokens[cu_seqlens[:-1]] = self._ends[0]
         tokens[cu_seqlens[1:] - 1] = self._ends[1]
-        return Sequences(tokens, cu_seqlens, np.zeros(len(tokens), np.int64), ids, epochs)
+        return tokens
 
 
 class ExampleStore:

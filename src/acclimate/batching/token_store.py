@@ -11,7 +11,7 @@ Files of the folder:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from acclimate.artifacts import durable
 from acclimate.errors import UserError
 from acclimate.progress import Tell, silent
-from acclimate.tokenizer.encoding import Encoder
+from acclimate.tokenizer.remembering import RememberingEncoder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -33,18 +33,27 @@ megabytes).
 BATCH_TEXTS = 8_192
 
 
+Encode = Callable[[list[str]], tuple[NDArray[np.int64], NDArray[np.int64]]]
+"""(tokens of all texts in one row, number of tokens of each text)."""
+
+
 def build_token_store(
-    texts: Iterator[list[str]], tokenizer: PreTrainedTokenizerFast, folder: Path, tell: Tell = silent
+    texts: Iterator[list[str]],
+    tokenizer: PreTrainedTokenizerFast,
+    folder: Path,
+    tell: Tell = silent,
+    *,
+    encode: Encode | None = None,
 ) -> dict[str, Any]:
     """Write the store of these texts into the folder, documents in their order; returns what `counts.json`
     holds.
 
     A text without any token is a document too, and counted as empty. Text that spells a special token stays
-    text.
+    text. `encode` stands in for the tokenizer's own way.
     """
     largest = max(tokenizer.get_vocab().values())
     dtype = "<u2" if largest < 2**16 else "<u4"
-    encoder = Encoder(tokenizer, literal=True)
+    encode = encode or RememberingEncoder(tokenizer).encode
     documents = empty = tokens = size = unknown = 0
     unknown_id = tokenizer.unk_token_id
     with (
@@ -54,7 +63,7 @@ def build_token_store(
     ):
         offset_file.write(np.zeros(1, "<i8").tobytes())
         for batch in _pieces(texts):
-            ids, lengths = encoder.encode(batch)
+            ids, lengths = encode(batch)
             sizes = np.fromiter((len(text.encode()) for text in batch), dtype="<i8", count=len(batch))
             token_file.write(ids.astype(dtype).tobytes())
             offset_file.write((tokens + np.cumsum(lengths)).astype("<i8").tobytes())

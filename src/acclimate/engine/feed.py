@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from acclimate.batching.curriculum import Curriculum
 from acclimate.batching.packed import Sequences
 from acclimate.batching.sampler import Position, Sampler, split_micro
 from acclimate.batching.sequence_store import SequenceStore
@@ -40,13 +41,14 @@ class Feed:
         seed: int,
         micro_batch: Length | None = None,
         describe: Callable[[int], str] = str,
+        curriculum: Curriculum | None = None,
     ) -> None:
         self.store = store
         self.batch = batch
         self.micro_batch = micro_batch
         self.describe = describe
         """Names a sequence for messages."""
-        self._sampler = Sampler(store.lengths, seed)
+        self._sampler = Sampler(store.lengths, seed, curriculum=curriculum)
 
     def take(self, position: Position, *, rank: int = 0, size: int = 1) -> Helping:
         """The step that starts here, with the share of one rank of so many."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+Augmented = Annotated[Component, Part("augmentation")]
 Metric = Annotated[Component, Part("metric")]
 Transfer = Annotated[Component, Part("transfer")]
 
@@ -127,6 +128,9 @@ class Classification(Component):
     """Examples to watch during training; left out, a part of `train` is held out."""
     test: DataPath | None = None
     """Examples for the figures. Training examples that equal one of them are dropped."""
+    independent_test: DataPath | None = None
+    """More examples for figures, in files of the same shape: opened by the evaluation alone, once a run, and the report
+    says when. Those whose text is among the other examples are dropped."""
     data: Reader | None = None
     """One source that is split into the three parts, instead of `train` and `test`: `{path: …}` or a named reader."""
     split: TaskSplit | None = None
@@ -153,6 +157,9 @@ class Classification(Component):
     """Whether an example may have any number of labels: a JSON list, or names with `separator` between them."""
     separator: str = Field(default=",", min_length=1)
     """What stands between the labels of an example."""
+    augment: list[Augmented] = Field(default=[])
+    """Ways to make more training examples from those there are, each from the given ones; validation and test never
+    grow. An epoch then is longer by so much."""
     class_weights: Literal["none", "balanced"] = "none"
     """`balanced`: in the loss rare classes count as much as frequent ones: an example N / (classes · its class's N)."""
     transfer: Transfer = Field(default="full")  # type: ignore[assignment]
@@ -263,6 +270,13 @@ class Classification(Component):
     def fingerprint(self, digests: Callable[[Path], str]) -> dict[str, Any]:
         """Identity of the examples by content, for the key of what is made from them."""
         return {name: reader.fingerprint(digests) for name, reader in self.readers().items()}
+
+    def independent_fingerprint(self, digests: Callable[[Path], str]) -> dict[str, Any]:
+        """Identity of the independent test by content, which is not read for it; nothing where there is none."""
+        from acclimate.transfer.sources import open_independent
+
+        reader = open_independent(self)
+        return {} if reader is None else {"independent_test": reader.fingerprint(digests)}
 
     def data_settings(self) -> dict[str, Any]:
         """What decides the examples besides the sources' content, which `fingerprint` gives."""

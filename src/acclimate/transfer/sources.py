@@ -29,6 +29,11 @@ def open_readers(task: Classification) -> dict[str, Reader]:
     return {name: _files(task, path).build() for name, path in named.items() if path is not None}
 
 
+def open_independent(task: Classification) -> Reader | None:
+    """The built reader of the independent test; nothing is read yet."""
+    return None if task.independent_test is None else _files(task, task.independent_test).build()
+
+
 def _files(task: Classification, path: str) -> Files:
     settings: dict[str, Any] = {
         "path": path,
@@ -81,6 +86,11 @@ def check_sources(task: Classification) -> list[tuple[tuple[str, ...], str]]:
             checked_threshold(task.near)
         except UserError as error:
             found.append((("near",), str(error)))
+    if task.independent_test is not None:
+        try:
+            find_files(task.independent_test)  # whether it is there; it is not looked into
+        except UserError as error:
+            found.append((("independent_test",), str(error)))
     for name in ("data", "train", "validation", "test"):
         source = getattr(task, name)
         if source is not None:

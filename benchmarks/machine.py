@@ -15,7 +15,7 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 PACKAGES = (
     *("acclimate", "torch", "transformers", "tokenizers", "accelerate", "numpy"),
-    *("onnx", "onnxruntime", "sentence-transformers", "fastapi", "uvicorn"),
+    *("onnx", "onnxruntime", "sentence-transformers", "fastapi", "uvicorn", "pyarrow"),
 )
 _FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8")
 

@@ -20,7 +20,9 @@ PLAIN = "pipeline fp32"
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--sizes", nargs="+", default=["mini", "base"], metavar="SIZE", help="of BERT (mini base)")
+    parser.add_argument(
+        "--sizes", nargs="+", default=["mini", "base"], metavar="SIZE", help="of BERT (mini base)"
+    )
     options = parser.parse_args()
     texts = texts_file(options.data, options.scratch)
     rounds = 1 if options.short else options.rounds

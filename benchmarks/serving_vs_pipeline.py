@@ -247,7 +247,9 @@ def _median(results: list[dict[str, Any]], figure: str) -> float:
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--sizes", nargs="+", default=["mini", "base"], metavar="SIZE", help="of BERT (mini base)")
+    parser.add_argument(
+        "--sizes", nargs="+", default=["mini", "base"], metavar="SIZE", help="of BERT (mini base)"
+    )
     options = parser.parse_args()
     findings: dict[str, Any] = {}
     every: dict[str, Any] = {}

@@ -67,6 +67,8 @@ def test_commands_exist_with_their_options() -> None:
         _, name, *words = shlex.split(command.replace("…", ""))
         verb = verbs.commands.get(name)
         assert verb is not None, f"{page}: {command}"
+        if hasattr(verb, "commands"):  # a group: its own verb comes next
+            verb = verb.commands.get(words[0] if words else None) or verb
         known = {option for one in verb.params for option in one.opts}
         assert {word for word in words if word.startswith("-")} <= known, f"{page}: {command}"
 
@@ -103,14 +105,18 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "text.txt").write_text("\n".join(lines), encoding="utf-8")
     examples = "".join(f"{line}\t{'apples' in line}\n" for line in lines)
     (folder / "fruit.tsv").write_text("text\tlabel\n" + examples, encoding="utf-8")
+    (folder / "later.tsv").write_text(
+        "text\tlabel\nother apples\tTrue\nother pears\tFalse\n", encoding="utf-8"
+    )
     (folder / "r.yaml").write_text(
         "name: small\n"
-        "corpus: {sources: [{path: text.txt, documents: line}], hold_out_tasks: false,\n"
+        "corpus: {sources: [{path: text.txt, documents: line}], decontaminate: null,\n"
         "  split: {validation: 10%, test: 10%}}\n"
         "tokenizer: {train: {vocab_size: 300}}\n"
         "model: {family: bert, size: tiny}\n"
         "pretrain: {length: 2 steps, batch: 256 tokens, sequence_length: 32}\n"
-        "tasks: {fruit: {classification: {data: {path: fruit.tsv}, near: null, length: 2 steps, seeds: 1,\n"
+        "tasks: {fruit: {classification: {data: {path: fruit.tsv}, near: null, augment: [crop],\n"
+        "  independent_test: later.tsv, length: 2 steps, seeds: 1,\n"
         "  sequence_length: 32}}}\n"
         "hardware: {threads: 1}\n",
         encoding="utf-8",

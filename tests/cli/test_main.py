@@ -29,6 +29,7 @@ VERBS = (
     "show",
     "serve",
     "export",
+    "tokenizer",
     "diff",
     "fill",
     "list",

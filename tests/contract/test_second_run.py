@@ -138,7 +138,9 @@ def test_more_text_moves_no_document_between_splits(project: Path, acclimate_com
         corpus = tmp_path / ended.told["run"] / "artifacts" / "corpus"
         found = {}
         for split in ("train", "validation", "test"):
-            table = pyarrow.parquet.read_table(corpus / split / "part-00000.parquet", columns=["text"])
+            table = pyarrow.parquet.read_table(
+                corpus / "documents" / split / "part-00000.parquet", columns=["text"]
+            )
             found |= dict.fromkeys(table["text"].to_pylist(), split)
         return found
 

@@ -10,11 +10,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from acclimate.corpus import build, storage
+from acclimate.corpus import build, pool, storage
 from acclimate.corpus.build import build_corpus
 from acclimate.corpus.clean.languages import LanguageSample
-from acclimate.corpus.document import text_digest
-from acclimate.corpus.duplicates import near_pool
+from acclimate.corpus.document import Cleaned, text_digest
+from acclimate.corpus.leakage.held_out import HeldOutText
 from acclimate.corpus.sources import byte_blocks
 from acclimate.corpus.split import SPLITS
 from acclimate.corpus.storage import read_texts
@@ -38,7 +38,7 @@ def rows(folder: Path) -> dict[str, str]:
     """Text → split."""
     found: dict[str, str] = {}
     for split in SPLITS:
-        table = pq.read_table(folder / split / "part-00000.parquet").to_pydict()
+        table = pq.read_table(folder / "documents" / split / "part-00000.parquet").to_pydict()
         for id, text in zip(table["id"], table["text"], strict=True):
             assert id == text_digest(text).hex() and text not in found
             found[text] = split
@@ -48,6 +48,10 @@ def rows(folder: Path) -> dict[str, str]:
 def lines(path: Path, texts: list[str]) -> str:
     path.write_text("\n".join(texts) + "\n", encoding="utf-8")
     return str(path)
+
+
+def held(texts: list[str]) -> list[HeldOutText]:
+    return [HeldOutText("topic", "test", f"test.tsv:{number}", text) for number, text in enumerate(texts, 1)]
 
 
 def some(count: int, seed: int = 0) -> list[str]:
@@ -166,12 +170,17 @@ def test_the_size_of_batches_changes_no_byte(tmp_path: Path, monkeypatch: pytest
         "deduplicate": {"near": {"threshold": 0.7}},
         "split": {"validation": "10%", "test": "10%"},
     }
-    held_out = near_texts()[5:9]
+    held_out = held(near_texts()[5:9])
     make(tmp_path / "one", section, held_out=held_out)
     monkeypatch.setattr(build, "_BATCH_DOCUMENTS", 3)
-    monkeypatch.setattr(near_pool, "_ROWS", 7)
+    monkeypatch.setattr(pool, "ROWS", 7)
     make(tmp_path / "two", section, held_out=iter(held_out))
-    names = [f"{split}/part-00000.parquet" for split in SPLITS] + ["statistics.json", "dropped.jsonl"]
+    names = [f"documents/{split}/part-00000.parquet" for split in SPLITS] + [
+        "statistics.json",
+        "dropped.jsonl",
+        "dropped.parquet",
+        "contamination.jsonl",
+    ]
     for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
 
@@ -179,15 +188,60 @@ def test_the_size_of_batches_changes_no_byte(tmp_path: Path, monkeypatch: pytest
 def test_texts_of_tasks_are_held_out(tmp_path: Path) -> None:
     texts = near_texts()
     source = [{"path": lines(tmp_path / "a.txt", texts), "documents": "line"}]
-    held_out = [texts[1].upper() + " ", texts[150], texts[150], "elsewhere"]
-    exact = make(tmp_path / "exact", {"sources": source}, held_out=held_out)
-    assert exact["dropped"] == {"in_task": 2}
-    assert not {texts[1], texts[150]} & set(rows(tmp_path / "exact"))
-    near_section = {"sources": source, "deduplicate": {"near": {"threshold": 0.7}}}
-    near = make(tmp_path / "near", near_section, held_out=held_out)
-    assert near["dropped"] == {"in_task": 3, "near_duplicate": 99}  # the copy of text 150 is near it
-    off = make(tmp_path / "off", {"sources": source, "hold_out_tasks": False}, held_out=held_out)
-    assert off["dropped"] == {}
+    held_out = held([texts[1].upper() + " ", texts[150], texts[150], "elsewhere"])
+    found = make(tmp_path / "on", {"sources": source}, held_out=held_out)
+    assert found["dropped"] == {"in_task": 3}  # the copy of text 150 is near it
+    assert not {texts[1], texts[150]} & set(rows(tmp_path / "on"))
+    assert found["contamination"] == {
+        "dropped": {"in_task": 3},
+        "cut": 0,
+        "characters_cut": 0,
+        "sets": [{"task": "topic", "split": "test", "texts": 4, "found": 3}],
+        "unread_tests": 0,
+    }
+    named = [json.loads(line) for line in (tmp_path / "on" / "contamination.jsonl").open(encoding="utf-8")]
+    assert [(one["texts"][0]["id"], one["texts"][0]["how"], one["found"]) for one in named] == [
+        ("test.tsv:1", "equal", 1),
+        ("test.tsv:2", "equal", 2),
+        ("test.tsv:2", "near", 2),
+    ]
+    dropped = (tmp_path / "on" / "dropped.jsonl").read_text("utf-8")
+    assert "equals the test text test.tsv:1 of task topic" in dropped
+    off = make(tmp_path / "off", {"sources": source, "decontaminate": None}, held_out=held_out)
+    assert off["dropped"] == {} and off["contamination"] is None
+    assert not (tmp_path / "off" / "contamination.jsonl").exists()
+
+
+def test_more_test_sets_can_be_named(tmp_path: Path) -> None:
+    texts = some(40)
+    source = [{"path": lines(tmp_path / "a.txt", texts), "documents": "line"}]
+    test = {"path": lines(tmp_path / "b.txt", [f"so {texts[3]} and", ""]), "documents": "line"}
+    found = make(tmp_path / "out", {"sources": source, "decontaminate": {"tests": [test]}})
+    assert found["dropped"] == {"in_task": 1} and found["contamination"]["sets"] == [
+        {"task": "", "split": "test", "texts": 1, "found": 1}
+    ]
+    (one,) = [json.loads(line) for line in (tmp_path / "out" / "contamination.jsonl").open(encoding="utf-8")]
+    assert one["texts"][0]["id"].endswith("b.txt:1") and one["texts"][0]["similarity"] > 0.8
+
+
+@pytest.mark.parametrize("action", ["cut", "drop"])
+def test_no_window_of_a_test_text_stays(tmp_path: Path, action: str) -> None:
+    texts = some(60)
+    books = ["\n".join(texts[start : start + 20]) for start in (0, 20, 40)]
+    source = []
+    for number, book in enumerate(books):
+        source.append({"path": lines(tmp_path / f"{number}.txt", [book]), "documents": "file"})
+    held_out = held([texts[3], texts[35][:55], "w1 w2"])
+    section = {"sources": source, "decontaminate": {"action": action}, "split": {"validation": 0, "test": 0}}
+    found = make(tmp_path / "out", section, held_out=held_out)
+    left = "\n".join(rows(tmp_path / "out"))
+    assert texts[3][20:] not in left and texts[35][:50] not in left and texts[50] in left
+    if action == "cut":
+        assert found["kept"] == 3 and texts[4] in left and found["changed"]["contamination_cut"] == 2
+        assert found["contamination"]["characters_cut"] == len(texts[3]) + 55
+    else:
+        assert found["kept"] == 1 and found["dropped"] == {"contaminated": 2}
+        assert "holds “w" in (tmp_path / "out" / "dropped.jsonl").read_text("utf-8")
 
 
 def test_texts_of_tasks_are_cleaned_as_documents_are(tmp_path: Path) -> None:
@@ -198,7 +252,7 @@ def test_texts_of_tasks_are_cleaned_as_documents_are(tmp_path: Path) -> None:
         }
     ]
     section = {"sources": source, "split": {"validation": 0, "test": 0}}
-    statistics = make(tmp_path / "out", section, held_out=["une petite fene\u0302tre\u200b"])
+    statistics = make(tmp_path / "out", section, held_out=held(["une petite fene\u0302tre\u200b"]))
     assert statistics["dropped"] == {"in_task": 1}
 
 
@@ -206,31 +260,31 @@ def test_nothing_left_is_an_error_that_says_why(tmp_path: Path) -> None:
     source = [{"path": lines(tmp_path / "a.txt", ["x", "yy", ""]), "documents": "line"}]
     section = Corpus.model_validate({"sources": source, "clean": [{"length": {}}]})
     (tmp_path / "out").mkdir()
-    expected = (
-        r"no document is left: 3 were read, dropped by reason: empty 1, too_short 2 .for .*a\.txt:3: empty"
-    )
+    expected = r"no document is left: 3 were read, dropped by reason: empty 1, too_short 2 .for .*a\.txt:1: too_short"
     with pytest.raises(UserError, match=expected):
         build_corpus(section, tmp_path / "out")
+
+
+def test_nothing_for_training_is_a_corpus_all_the_same(tmp_path: Path) -> None:
     source = [{"path": lines(tmp_path / "b.txt", ["one line only"]), "documents": "line"}]
-    all_out = Corpus.model_validate({"sources": source, "split": {"validation": 0.5, "test": 0.4999999}})
-    with pytest.raises(UserError, match="none of the 1 documents left is for training"):
-        build_corpus(all_out, tmp_path / "out")
+    statistics = make(tmp_path / "out", {"sources": source, "split": {"validation": 0.5, "test": 0.4999999}})
+    assert statistics["kept"] == 1 and not statistics["splits"]["train"]["documents"]
 
 
 def test_a_cleaner_that_loses_a_document_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from acclimate.corpus.clean.length import LengthFilter
 
-    monkeypatch.setattr(LengthFilter, "build", lambda self: lambda documents: (documents[1:], []))
+    monkeypatch.setattr(LengthFilter, "build", lambda self: lambda documents: Cleaned(documents[1:]))
     source = [{"path": lines(tmp_path / "a.txt", some(10)), "documents": "line"}]
     (tmp_path / "out").mkdir()
-    with pytest.raises(AssertionError, match=r"cleaners: 10 in, 9 . 0 out"):
+    with pytest.raises(AssertionError, match=r"a cleaner: 10 in, 9 . 0 out"):
         build_corpus(Corpus.model_validate({"sources": source, "clean": ["length"]}), tmp_path / "out")
 
 
 def test_progress_is_told_in_bytes_to_the_end(tmp_path: Path) -> None:
     told: list[tuple[float, float | None, str]] = []
-    path = Path(lines(tmp_path / "a.txt", some(3000)))
-    section = {"sources": [{"path": str(path), "documents": "line"}] * 2}
+    path = Path(lines(tmp_path / "a.txt", some(9000)))
+    section = {"sources": [{"path": str(path), "documents": "line"}] * 2, "split": {"near": None}}
     make(tmp_path / "out", section, tell=lambda *values: told.append(values))
     size = path.stat().st_size
     assert told[-1] == (2 * size, 2 * size, "bytes") and len(told) > 6
@@ -242,8 +296,8 @@ def test_memory_does_not_grow_with_the_corpus(
     tmp_path: Path, near: dict[str, float] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # All buffers of fixed size a tenth of their own, so that files that fill them many times are quick to make.
-    for module in (build, near_pool, storage):
-        for name in ("_BATCH_CHARACTERS", "_CHARACTERS", "_GROUP_CHARACTERS"):
+    for module in (build, pool, storage):
+        for name in ("_BATCH_CHARACTERS", "BYTES", "_GROUP_CHARACTERS"):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, 200_000)
     monkeypatch.setattr(byte_blocks, "BLOCK", 1 << 17)

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from acclimate.corpus.split import split_hash, split_of
+import numpy as np
+
+from acclimate.corpus.split import SPLITS, split_hash, split_keys, split_of, splits_of
 
 
 def test_shares_are_as_asked() -> None:
@@ -34,3 +36,12 @@ def test_the_ends() -> None:
 def test_sides_never_change_between_versions() -> None:
     sides = [split_of(split_hash(text), 0.3, 0.3) for text in ("a", "b", "c", "中文", "文档", "the end")]
     assert sides == ["validation", "test", "test", "train", "test", "train"]
+
+
+def test_many_at_once_as_one_by_one() -> None:
+    hashes = [split_hash(str(number)) for number in range(3000)] + [b"\0" * 16, b"\xff" * 16]
+    keys = split_keys(np.frombuffer(b"".join(hashes), np.uint64).reshape(-1, 2))
+    assert keys.tolist() == [int.from_bytes(hash[:8], "big") for hash in hashes]
+    for shares in ((0.02, 0.02), (0.3, 0.2), (0.0, 0.02), (0.02, 0.0)):
+        found = [SPLITS[split] for split in splits_of(keys, *shares).tolist()]
+        assert found == [split_of(hash, *shares) for hash in hashes]

@@ -59,22 +59,34 @@ def test_every_reason_that_readers_give_is_known() -> None:
     import acclimate
 
     source = Path(acclimate.__file__).parent
-    pattern = re.compile(r'(?:BadLine\([^,]+, |BrokenStream\(|Dropped\(|reason = )"([a-z_]+)"')
+    pattern = re.compile(r'(?:BadLine\([^,]+, |BrokenStream\(|Dropped\(\s*|reason = )"([a-z_]+)"')
     given = {
         reason
         for folder in ("corpus", "transfer")
-        for path in (source / folder).glob("*.py")
+        for path in (source / folder).rglob("*.py")
         for reason in pattern.findall(path.read_text("utf-8"))
     }
-    wanted = {
-        "empty",
-        "no_text",
-        "no_label",
-        "too_short",
-        "exact_duplicate",
-        "near_duplicate",
-        "in_task",
-        "language",
+    wanted = {  # by the recipe, or by what the source is
+        *(
+            "empty",
+            "no_text",
+            "no_label",
+            "too_short",
+            "exact_duplicate",
+            "in_task",
+            "contaminated",
+            "language",
+        ),
+        *(
+            "blocklist",
+            "boilerplate",
+            "no_main_text",
+            "not_a_page",
+            "not_html",
+            "http_status",
+            "no_text_layer",
+        ),
+        *("link_out", "special_file", "other_type", "redirect", "title_only"),
     }
     assert {"ragged", "truncated", "nul_bytes"} <= given
     assert given - wanted - {"malformed_python"} <= set(BROKEN)

@@ -63,7 +63,7 @@ def test_what_is_left_out_has_no_stage(stages) -> None:
     assert "task-topic-without-0" in names and "task-topic-with-0" not in names
     assert list(stages("tasks={}")) == ["corpus", "tokenizer", "tokens", "pretrain", "figures"]
     assert stages("tasks={}")["corpus"].needs == ()
-    assert stages("corpus.hold_out_tasks=false")["corpus"].needs == ()
+    assert stages("corpus.decontaminate=null")["corpus"].needs == ()
 
 
 ALL_TRAININGS = {"task-topic-without-0", *(f"task-other-without-{n}" for n in (0, 1))}

@@ -41,7 +41,10 @@ def test_no_text_of_a_task_s_test_is_in_the_corpus(finished_project) -> None:
 
     held_out = texts(examples / "test.parquet") | texts(examples / "validation.parquet")
     documents = set().union(
-        *(texts(corpus / split / "part-00000.parquet") for split in ("train", "validation", "test"))
+        *(
+            texts(corpus / "documents" / split / "part-00000.parquet")
+            for split in ("train", "validation", "test")
+        )
     )
     assert len(held_out) > 40 and not held_out & documents
 

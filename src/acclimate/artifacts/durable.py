@@ -254,8 +254,9 @@ def scratch_folder(near: Path | None = None) -> Iterator[Path]:
 
 
 @contextmanager
-def scratch_file() -> Iterator[IO[bytes]]:
-    """A file without a name, for reading and writing, gone with the block or the process."""
-    folder = Path(tempfile.gettempdir())
-    with explained(folder), tempfile.TemporaryFile() as file:
+def scratch_file(near: Path | None = None) -> Iterator[IO[bytes]]:
+    """A file without a name, for reading and writing, gone with the block or the process; on the disk of `near`,
+    or in the system's own folder."""
+    folder = Path(tempfile.gettempdir()) if near is None else Path(near)
+    with explained(folder), tempfile.TemporaryFile(dir=folder) as file:
         yield file

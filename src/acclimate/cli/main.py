@@ -7,7 +7,22 @@ import sys
 
 import typer
 
-from acclimate.cli import check, diff, doctor, export, fill, init, quickstart, run, runs, schema, serve, show
+from acclimate.cli import (
+    check,
+    corpus,
+    diff,
+    doctor,
+    export,
+    fill,
+    init,
+    quickstart,
+    run,
+    runs,
+    schema,
+    serve,
+    show,
+    tokenizer,
+)
 from acclimate.cli import list as list_command
 from acclimate.cli.boundary import guarded
 from acclimate.kernels.before_torch import before_torch
@@ -33,6 +48,7 @@ for name, verb in (
     ("init", init.init),
     ("check", check.check),
     ("run", run.run),
+    ("corpus", corpus.corpus),
     ("runs", runs.runs),
     ("show", show.show),
     ("serve", serve.serve),
@@ -45,6 +61,8 @@ for name, verb in (
 ):
     # The list of verbs shows the first sentence of each.
     app.command(name, short_help=_first_sentence(verb.__doc__))(guarded(verb))
+
+app.add_typer(tokenizer.tokenizer, name="tokenizer")
 
 
 def main() -> None:

@@ -61,6 +61,8 @@ def guess_text(path: Path) -> Guess:
         if format == "text":
             long = len(lines) >= _KEPT // 10 and sum(map(len, lines)) >= _LONG_LINE * len(lines)
             return Guess({"documents": "line"} if long else {}, chinese=_chinese(lines))
+    elif not _has_columns(path, format):  # pages, crawls, archives of texts
+        return Guess(chinese=_chinese([row["text"] for row in _rows(path, {})]))
     reader, rows, columns = _table(path, format)
     text = _widest(columns, rows, None)
     return Guess(reader, text=text, chinese=_chinese([_cell(row, text) for row in rows]))
@@ -96,6 +98,14 @@ def _format(path: Path) -> str:
             f"such as '{path}/**/*.{'txt' if 'text' in formats else formats[0]}'"
         )
     return formats[0]
+
+
+def _has_columns(path: Path, format: str) -> bool:
+    from acclimate.corpus.sources.formats import FORMATS
+
+    if format in FORMATS:
+        return FORMATS[format].columns != "none"
+    return any(list(row) != ["text"] for row in _rows(path, {}))
 
 
 def _lines(path: Path) -> list[str]:
@@ -145,6 +155,8 @@ def _table(path: Path, format: str) -> tuple[dict[str, Any], list[dict[str, str]
     from acclimate.corpus.sources.file_list import find_files
 
     settings: dict[str, Any] = {"format": format}
+    if format in ("tar", "zip"):  # their members tell
+        settings = {}
     said = {} if find_files(str(path))[0].format == format else settings
     if format not in ("csv", "tsv"):
         rows = _rows(path, settings)

@@ -60,7 +60,7 @@ def starting_recipe(
     from acclimate.recipe.rendering import flow
 
     folder = recipe.parent
-    size_of_text = sum(file.path.stat().st_size for file in find_files(str(text)))
+    size_of_text = sum(file.size() or 0 for file in find_files(str(text)))
     guess = guess_text(text)
     source = {
         "path": _from(folder, text),

@@ -33,6 +33,8 @@ def summary(metrics: Mapping[str, Any], file: TextIO) -> None:
         statement = (task.get("verdict") or {}).get("statement")
         if statement:
             console.print(f"[bold]{escape(name)}[/]: {escape(statement)}")
+    if metrics.get("vocabulary"):
+        console.print(f"Vocabulary: {escape(metrics['vocabulary']['statement'])}.")
     if metrics.get("report"):
         console.print(f"Report: {escape(str(metrics['report']))}")
     if metrics.get("run"):
@@ -43,6 +45,10 @@ def _language_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
     """Figures of the domain's held-out text: what they were before pretraining stands under `without`."""
     intervals = (metrics.get("pretrain") or {}).get("intervals") or {}
     before, after = intervals.get("before") or {}, intervals.get("validation") or {}
+    adapted = metrics.get("vocabulary")
+    if adapted:
+        # The checkpoint as it was, not with new rows that nothing has trained; tokens of both are of another length.
+        before = {"bits_per_byte": adapted["before"]["figures"]["bits_per_byte"]}
     for key, heading in (("bits_per_byte", "bits per byte"), ("perplexity", "perplexity")):
         if key in after:
             old, new = before.get(key), after[key]

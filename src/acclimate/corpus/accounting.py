@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from acclimate.corpus.document import Dropped
+import pyarrow.compute as pc
 
 MAX_SAMPLES = 1000
 _SAMPLES_OF_REASON = 100
@@ -43,21 +43,32 @@ class SourceAccount:
 class Account:
     """The accounts of all sources, and samples of what was dropped: the first hundred of each reason."""
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str], write: Callable[[Any], None] = lambda dropped: None) -> None:
+        """`write` gets everything that is dropped, as batches of the schema `sieve.DROPPED`."""
         self.sources = [SourceAccount(name) for name in names]
-        self._samples: list[Dropped] = []
+        self._write = write
+        self._samples: list[dict[str, str]] = []
         self._sampled: Counter[str] = Counter()
 
-    def drop(self, source: int, dropped: Dropped) -> None:
-        self.sources[source].dropped[dropped.reason] += 1
-        if self._sampled[dropped.reason] < _SAMPLES_OF_REASON and len(self._samples) < MAX_SAMPLES:
-            self._sampled[dropped.reason] += 1
-            self._samples.append(dropped)
+    def drop(self, source: int, dropped: Any) -> None:
+        """Books a batch of the schema `sieve.DROPPED`, all of one source."""
+        counts = {one["values"]: one["counts"] for one in pc.value_counts(dropped["reason"]).to_pylist()}
+        self.sources[source].dropped.update(counts)
+        self._write(dropped)
+        if any(self._wants(reason) for reason in counts):
+            columns = (dropped[name].to_pylist() for name in ("reason", "place", "detail"))
+            for reason, place, detail in zip(*columns, strict=True):
+                if self._wants(reason):
+                    self._sampled[reason] += 1
+                    self._samples.append({"reason": reason, "place": place, "detail": detail[:500]})
+
+    def _wants(self, reason: str) -> bool:
+        return self._sampled[reason] < _SAMPLES_OF_REASON and len(self._samples) < MAX_SAMPLES
 
     def example(self) -> str:
         """The first thing that was dropped, for a message; empty when nothing was."""
         first = next(iter(self._samples), None)
-        return f"{first.place}: {first.reason}: {first.detail}" if first else ""
+        return f"{first['place']}: {first['reason']}: {first['detail']}" if first else ""
 
     def totals(self) -> dict[str, Any]:
         """`read`, `kept`, `dropped` over all sources, and each source's own. Checks every account."""
@@ -74,7 +85,4 @@ class Account:
 
     def samples_jsonl(self) -> str:
         """The samples as JSON lines, in the order of dropping."""
-        lines = (
-            {"reason": one.reason, "place": one.place, "detail": one.detail[:500]} for one in self._samples
-        )
-        return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in self._samples)

@@ -8,8 +8,9 @@ it) or as a `Dropped` with a reason. So read = kept + dropped holds for every st
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -104,5 +105,23 @@ class Reader(Protocol):
         ...
 
 
-Cleaner = Callable[[list[Document]], tuple[list[Document], list[Dropped]]]
-"""What a cleaner component's `build()` gives: documents that go on (perhaps changed), and those dropped."""
+@dataclass(slots=True)
+class Cleaned:
+    """What a cleaner made of some documents: each of them goes on or is dropped, once, in their order."""
+
+    documents: list[Document] = field(default_factory=list)
+    """What goes on, perhaps changed."""
+    dropped: list[Dropped] = field(default_factory=list)
+    changed: Counter[str] = field(default_factory=Counter)
+    """What was done to documents that go on, for the statistics: a fixed word → how many documents."""
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    """What was found of held-out texts, as `leakage` lists it, JSON-able; each with the `place` of its document."""
+
+    def change(self, document: Document, text: str, what: str) -> None:
+        """The document goes on with another text; `what` names the change."""
+        self.documents.append(Document(document.source, document.place, text, document.fields))
+        self.changed[what] += 1
+
+
+Cleaner = Callable[[list[Document]], Cleaned]
+"""What a cleaner component's `build()` gives: a function of each document alone."""

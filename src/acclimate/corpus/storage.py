@@ -1,4 +1,6 @@
-"""The corpus on disk: a folder per split with Parquet files of id, source and text."""
+"""The corpus on disk: `documents/` with a folder per split, Parquet files of id, source and text; and beside it
+`dropped.parquet` with everything that was left out.
+"""
 
 from __future__ import annotations
 
@@ -6,68 +8,127 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from acclimate.artifacts import durable
 from acclimate.corpus.split import SPLITS
 from acclimate.errors import UserError
 from acclimate.recipe.settings import nearest
 
+DOCUMENTS = "documents"
+DROPPED = "dropped.parquet"
 _SCHEMA = pa.schema([("id", pa.string()), ("source", pa.string()), ("text", pa.string())])
+_DROPPED_SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("id", "read_id", "source", "place", "reason", "detail")]
+)
 _GROUP_ROWS = 8192
 _GROUP_CHARACTERS = 8_000_000
 _BATCH = 512
 _PART = "part-00000.parquet"
 
 
-class SplitWriter:
-    """Writes documents to the splits of a corpus folder; at most one row group for each is held in memory.
+class GroupedWriter:
+    """A Parquet file whose row groups depend on the rows alone, not on how they arrive; one group is in memory."""
 
-    Row groups depend on the documents alone, so the same documents give the same bytes.
-    """
+    def __init__(self, path: Path, schema: Any, plain: tuple[str, ...]) -> None:
+        """`plain`: columns whose values are nearly all different, for which a dictionary is no use."""
+        names = [name for name in schema.names if name not in plain]
+        self._writer = pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=names)
+        self._schema = schema
+        self._held: list[Any] = []
+        self._rows = 0
+        self._size = 0
+
+    def add(self, batch: Any, sizes: NDArray[np.int64]) -> None:
+        """A batch with the columns of the schema; `sizes` [n] are the lengths of its rows in characters."""
+        while batch.num_rows:
+            ends = self._size + np.cumsum(sizes)
+            full = int(np.searchsorted(ends, _GROUP_CHARACTERS)) + 1
+            count = min(full, _GROUP_ROWS - self._rows, batch.num_rows)
+            self._held.append(batch.slice(0, count))
+            self._rows += count
+            self._size = int(ends[count - 1])
+            if self._rows >= _GROUP_ROWS or self._size >= _GROUP_CHARACTERS:
+                self._flush()
+            batch, sizes = batch.slice(count), sizes[count:]
+
+    def _flush(self) -> None:
+        if self._held:
+            table = pa.Table.from_batches(self._held).cast(self._schema).combine_chunks()
+            self._writer.write_table(table)
+        self._held, self._rows, self._size = [], 0, 0
+
+    def close(self, *, finish: bool = True) -> None:
+        """Writes what is held and closes; without `finish` it is only closed, after an error."""
+        if finish:
+            self._flush()
+        self._writer.close()
+
+
+class SplitWriter:
+    """Writes documents to the splits of a corpus folder; the same documents give the same bytes."""
 
     def __init__(self, folder: Path) -> None:
-        self._writers: dict[str, Any] = {}
-        self._rows: dict[str, tuple[list[str], list[str], list[str]]] = {}
-        self._held: dict[str, int] = {}
-        self.counts: dict[str, dict[str, int]] = {}
-        for split in SPLITS:
-            place = durable.new_folder(folder / split) / _PART
-            self._writers[split] = pq.ParquetWriter(place, _SCHEMA, compression="zstd")
-            self._rows[split] = ([], [], [])
-            self._held[split] = 0
-            self.counts[split] = {"documents": 0, "bytes": 0, "characters": 0}
+        places = {split: durable.new_folder(folder / DOCUMENTS / split) / _PART for split in SPLITS}
+        self._writers = {
+            split: GroupedWriter(place, _SCHEMA, ("id", "text")) for split, place in places.items()
+        }
+        self.counts = {split: {"documents": 0, "bytes": 0, "characters": 0} for split in SPLITS}
 
-    def add(self, split: str, id: str, source: str, text: str) -> None:
-        ids, sources, texts = self._rows[split]
-        ids.append(id)
-        sources.append(source)
-        texts.append(text)
-        size = len(text)
-        counts = self.counts[split]
-        counts["documents"] += 1
-        counts["characters"] += size
-        counts["bytes"] += size if text.isascii() else len(text.encode())
-        self._held[split] += size
-        if len(texts) >= _GROUP_ROWS or self._held[split] >= _GROUP_CHARACTERS:
-            self._flush(split)
-
-    def _flush(self, split: str) -> None:
-        rows = self._rows[split]
-        if rows[0]:
-            self._writers[split].write_table(
-                pa.table([pa.array(column, pa.string()) for column in rows], schema=_SCHEMA)
-            )
-        self._rows[split] = ([], [], [])
-        self._held[split] = 0
+    def add(self, splits: NDArray[np.int8], ids: Any, sources: Any, texts: Any) -> None:
+        """Columns of n documents: index into SPLITS, id in hexadecimal digits, source, text."""
+        batch = pa.record_batch([ids, sources, texts], names=_SCHEMA.names)
+        characters = pc.utf8_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
+        sizes = pc.binary_length(texts).to_numpy(zero_copy_only=False)
+        for number, split in enumerate(SPLITS):
+            rows = np.flatnonzero(splits == number)
+            if not len(rows):
+                continue
+            counts = self.counts[split]
+            counts["documents"] += len(rows)
+            counts["characters"] += int(characters[rows].sum())
+            counts["bytes"] += int(sizes[rows].sum())
+            part = batch if len(rows) == batch.num_rows else batch.take(pa.array(rows))
+            self._writers[split].add(part, characters[rows])
 
     def close(self, *, finish: bool = True) -> None:
         """Writes what is held and closes the files; without `finish` they are only closed, after an error."""
-        for split, writer in self._writers.items():
-            if finish:
-                self._flush(split)
-            writer.close()
+        for writer in self._writers.values():
+            writer.close(finish=finish)
+
+
+class DroppedWriter:
+    """Writes what was left out, in the order of dropping."""
+
+    def __init__(self, folder: Path) -> None:
+        self._writer = GroupedWriter(folder / DROPPED, _DROPPED_SCHEMA, ("id", "read_id", "place"))
+
+    def add(self, dropped: Any) -> None:
+        """A batch of the schema `sieve.DROPPED`."""
+        columns = [
+            hexadecimal(dropped[name]) if name in ("id", "read_id") else dropped[name]
+            for name in _DROPPED_SCHEMA.names
+        ]
+        batch = pa.record_batch(columns, names=_DROPPED_SCHEMA.names)
+        lengths = pc.utf8_length(dropped["detail"]).to_numpy(zero_copy_only=False)
+        self._writer.add(batch, lengths.astype(np.int64))
+
+    def close(self, *, finish: bool = True) -> None:
+        self._writer.close(finish=finish)
+
+
+def hexadecimal(digests: Any) -> Any:
+    """A column of 16 bytes as one of 32 digits; null stays null."""
+    return pa.array([None if one is None else one.hex() for one in digests.to_pylist()], pa.large_string())
+
+
+def document_files(folder: Path, split: str) -> list[Path]:
+    """The files of a split in the order of its documents."""
+    return sorted((Path(folder) / DOCUMENTS / split).glob("part-*.parquet"))
 
 
 def read_texts(folder: Path, split: str) -> Iterator[list[str]]:
@@ -77,9 +138,9 @@ def read_texts(folder: Path, split: str) -> Iterator[list[str]]:
     """
     if split not in SPLITS:
         raise ValueError(f"unknown split {split!r}; {nearest(split, SPLITS)}")
-    paths = sorted((Path(folder) / split).glob("part-*.parquet"))
+    paths = document_files(folder, split)
     if not paths:
-        raise UserError(f"{folder}: this is no corpus: it has no {split}/{_PART}")
+        raise UserError(f"{folder}: this is no corpus: it has no {DOCUMENTS}/{split}/{_PART}")
     for path in paths:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=_BATCH, columns=["text"]):

@@ -17,6 +17,8 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "words": (_P, _L, _P, _P, _L, _P, _I, _P, _P, _P, _P),
     "near_features": (_P, _P, _L, _I, _P, _I, _I, _P, _P, _P),
     "shingle_sets": (_P, _P, _L, _I, _P, _P, _P),
+    "rows_u16": (_P, _P, _P, _L, _L, _L, _P),
+    "rows_u32": (_P, _P, _P, _L, _L, _L, _P),
 }
 
 
@@ -86,3 +88,19 @@ def shingle_sets(
     ends = np.ascontiguousarray(word_ends, np.int64)
     _call("shingle_sets", words, ends, len(ends), size, powers, out, set_ends)
     return out[: set_ends[-1] if len(set_ends) else 0], set_ends
+
+
+def rows(
+    tokens: NDArray[Any], starts: NDArray[np.int64], ends: NDArray[np.int64], first: int, last: int
+) -> NDArray[np.int64]:
+    """Rows of a token store (uint16 or uint32) in one row: `first`, the tokens from `starts` [B] on, `last`; `ends`
+    [B + 1] are where rows begin and end, those two included."""
+    if tokens.dtype not in (np.dtype("<u2"), np.dtype("<u4")):
+        raise ValueError(f"tokens are uint16 or uint32, found {tokens.dtype}")
+    inner = np.diff(ends) - 2
+    if len(starts) and (inner.min() < 0 or starts.min() < 0 or (starts + inner).max() > len(tokens)):
+        raise ValueError("a row lies outside of the tokens")
+    out = np.empty(int(ends[-1]), np.int64)
+    starts, ends = np.ascontiguousarray(starts, np.int64), np.ascontiguousarray(ends, np.int64)
+    _call(f"rows_u{8 * tokens.itemsize}", tokens, starts, ends, len(starts), first, last, out)
+    return out

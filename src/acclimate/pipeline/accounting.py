@@ -9,15 +9,33 @@ from typing import Any
 from acclimate.pipeline.stage import Work
 
 BROKEN = (
+    "bomb",
+    "broken_link",
+    "content_encoding",
     "corrupt",
+    "crashed",
+    "cut_off",
+    "encrypted",
     "invalid_encoding",
     "malformed_csv",
+    "malformed_http",
     "malformed_json",
     "malformed_label",
+    "malformed_warc",
+    "no_image",
     "nul_bytes",
+    "one_sided",
+    "out_of_memory",
     "ragged",
+    "timed_out",
     "too_long",
     "truncated",
+    "unaligned",
+    "unpaired",
+    "unreadable",
+    "vanished",
+    "wrong_spans",
+    "wrong_tags",
 )
 """Reasons to drop a record that lie in the file, not in what the recipe wants."""
 

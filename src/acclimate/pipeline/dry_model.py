@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from acclimate.pipeline.starting_point import adapts
 from acclimate.pipeline.tasks import arms
 from acclimate.pipeline.tokens import tokenizer_part
 from acclimate.recipe.problems import Path
@@ -49,12 +50,16 @@ def trained_parts(recipe: Recipe) -> Iterator[TrainedPart]:
 def dry_tokenizer(recipe: Recipe) -> PreTrainedTokenizerFast:
     """The tokenizer that is loaded; where one is trained, one with as many entries as it may have.
 
+    Where one is adapted, it is the checkpoint's own: a few thousand entries more are little beside its size.
+
     Raises UserError for one that cannot be loaded.
     """
     from acclimate.tokenizer.loading import load_tokenizer
     from acclimate.tokenizer.untrained import untrained_tokenizer
 
     part = tokenizer_part(recipe)
+    if adapts(recipe):
+        return load_tokenizer(recipe.model.starts_from)  # type: ignore[attr-defined]
     if part.reads_corpus:
         return untrained_tokenizer(part.vocab_size)
     return load_tokenizer(part.source, revision=part.revision)

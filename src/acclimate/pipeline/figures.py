@@ -8,12 +8,15 @@ from acclimate.artifacts.store import Artifact
 from acclimate.pipeline.language_figures import FIGURES
 from acclimate.pipeline.tasks import EVALUATION
 from acclimate.pipeline.tokens import read_json
+from acclimate.pipeline.vocabulary import GAIN
 from acclimate.recipe.sections import Recipe
 
 
 def run_metrics(recipe: Recipe, artifacts: dict[str, Artifact]) -> dict[str, Any]:
-    """`pretrain` and `tasks` of metrics.json."""
+    """`vocabulary` (where it was adapted), `pretrain` and `tasks` of metrics.json."""
     metrics: dict[str, Any] = {"name": recipe.name, "seed": recipe.seed}
+    if "gain" in artifacts:
+        metrics["vocabulary"] = read_json(artifacts["gain"].folder / GAIN)
     if "figures" in artifacts:
         metrics["pretrain"] = _pretraining(read_json(artifacts["figures"].folder / FIGURES))
     metrics["tasks"] = {
@@ -42,4 +45,5 @@ def _task(evaluation: dict[str, Any]) -> dict[str, Any]:
         "baseline_test": evaluation.get("baseline_test"),
         "verdict": evaluation["verdict"],
         "delivered": evaluation["delivered"],
+        **({"independent": evaluation["independent"]["test"]} if "independent" in evaluation else {}),
     }

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 from acclimate.engine.interrupt import Interrupted
 from acclimate.errors import UserError
 from acclimate.pipeline.stage import Stage, Work
+from acclimate.pipeline.starting_point import VOCABULARY, adapts, with_adapted_checkpoint
 from acclimate.recipe.sections import Recipe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+    from acclimate.batching.curriculum import Curriculum
     from acclimate.batching.sequence_store import WindowStore
     from acclimate.engine.checkpoint import Checkpoints
     from acclimate.engine.loop import Training
@@ -46,8 +48,8 @@ def pretrain_stage(recipe: Recipe, digests: Callable[[Path], str]) -> Stage:
             # Where the state is saved decides nothing: other checkpoints may resume from those that are there.
             "pretrain": settings.model_dump(mode="json", by_alias=True, exclude={"checkpoint"}),
         },
-        outside=model_identity(recipe, digests),
-        needs=("corpus", "tokenizer", "tokens"),
+        outside={} if adapts(recipe) else model_identity(recipe, digests),
+        needs=("corpus", "tokenizer", "tokens", *([VOCABULARY] if adapts(recipe) else ())),
         packages=("torch", "transformers"),
         run=lambda work: _run(recipe, work),
     )
@@ -127,6 +129,7 @@ class Pretraining:
         from acclimate.models.bert import Vocabulary
         from acclimate.tokenizer.loading import load_tokenizer
 
+        recipe = with_adapted_checkpoint(recipe, work.inputs)
         assert recipe.pretrain is not None
         self.recipe, self.settings, self.work = recipe, recipe.pretrain, work
         self.machine, self.ranks = machine, ranks
@@ -312,4 +315,17 @@ class Pretraining:
             seed=self.recipe.seed,
             micro_batch=self.work.hardware.micro_batch,
             describe=describe,
+            curriculum=self.curriculum(store),
         )
+
+    def curriculum(self, store: WindowStore) -> Curriculum | None:
+        """The order of the first sequences, where the recipe wants one."""
+        from acclimate.batching.curriculum import Curriculum, rarity_of
+
+        asked = self.settings.curriculum
+        if asked is None:
+            return None
+        by_rarity = asked.by == "rarity"
+        difficulty = rarity_of(store, len(self.tokenizer)) if by_rarity else store.lengths
+        over = asked.over.amount * (len(store.lengths) if asked.over.unit == "epochs" else 1)
+        return Curriculum(difficulty, over=round(over), start=asked.start, seed=self.recipe.seed)

@@ -141,7 +141,7 @@ class Runner:
     def _emit(self, stage: str, kind: str, **fields: Any) -> None:
         """Into the log; what is worth a line is for whoever watches, too."""
         self._log.emit(stage, kind, **fields)
-        if kind == "warning":
+        if kind in ("warning", "note"):
             self._listener.note(f"{stage}: {fields['message']}")
         elif kind == "accounting":
             self._listener.note(f"{stage}: {_accounted(fields)}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from acclimate.pipeline.accounting import account
+from acclimate.pipeline.independent import independently
 from acclimate.pipeline.pretrain import (
     MODEL,
     model_identity,
@@ -15,6 +16,7 @@ from acclimate.pipeline.pretrain import (
     require_same_vocabulary,
 )
 from acclimate.pipeline.stage import Stage, Work
+from acclimate.pipeline.starting_point import VOCABULARY, adapts, with_adapted_checkpoint
 from acclimate.pipeline.tokens import read_json
 from acclimate.recipe.sections import Recipe
 
@@ -48,6 +50,37 @@ def examples_stage(recipe: Recipe, name: str, digests: Digests) -> Stage:
     )
 
 
+def augmented_stage(recipe: Recipe, name: str, digests: Digests) -> Stage:
+    """Training examples → these and new ones made from them; for a task that asks for it."""
+    task: Any = recipe.tasks[name]
+    source = f"examples-{name}"
+
+    def run(work: Work) -> None:
+        from acclimate.transfer.augmenting import augment_examples
+
+        told = augment_examples(
+            task.augment, work.inputs[source].folder, work.folder, seed=recipe.seed, tell=work.tell
+        )
+        work.emit("augmented", **told)
+
+    return Stage(
+        name=f"augmented-{name}",
+        kind="augmented",
+        version=1,
+        settings={"seed": recipe.seed, "augment": [one.settings() for one in task.augment]},
+        outside={str(number): one.fingerprint(digests) for number, one in enumerate(task.augment)},
+        needs=(source,),
+        packages=("torch", "transformers") if any(one.uses_model for one in task.augment) else (),
+        run=run,
+    )
+
+
+def training_part(recipe: Recipe, name: str) -> str:
+    """The stage that holds the examples that a task's models learn from."""
+    task: Any = recipe.tasks[name]
+    return f"augmented-{name}" if task.augment else f"examples-{name}"
+
+
 def arms(recipe: Recipe, name: str) -> tuple[Arm, ...]:
     """With the domain pretraining, and without it unless the task asks for no baseline."""
     task: Any = recipe.tasks[name]
@@ -66,14 +99,15 @@ def task_stages(recipe: Recipe, name: str, digests: Digests) -> list[Stage]:
     stages = []
     for arm in arms(recipe, name):
         for number in range(task.seeds):
-            start = "pretrain" if arm == "with" else None
+            start = "pretrain" if arm == "with" else VOCABULARY if _adapted(recipe, arm) else None
+            tokenizer = None if _as_it_was(recipe, arm) else "tokenizer"
             # Only models of the first arm may be delivered, so only theirs are kept.
             settings = {
                 "task": task.training_settings(),
                 "seed": recipe.seed + number,
                 "keeps_model": arm == arms(recipe, name)[0],
             }
-            if start is None:
+            if arm == "without":
                 settings["model"] = model_settings(recipe)
             stages.append(
                 Stage(
@@ -82,12 +116,26 @@ def task_stages(recipe: Recipe, name: str, digests: Digests) -> list[Stage]:
                     version=2,
                     settings=settings,
                     outside=model_identity(recipe, digests) if start is None else {},
-                    needs=tuple(need for need in (f"examples-{name}", "tokenizer", start) if need),
+                    needs=_needs(f"examples-{name}", training_part(recipe, name), tokenizer, start),
                     packages=("torch", "transformers"),
                     run=_finetuning(recipe, name, arm, recipe.seed + number),
                 )
             )
     return stages
+
+
+def _needs(*stages: str | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one for one in stages if one))
+
+
+def _adapted(recipe: Recipe, arm: Arm) -> bool:
+    """Whether the arm starts from the adapted checkpoint without further training."""
+    return adapts(recipe) and arm == "without" and recipe.pretrain is None
+
+
+def _as_it_was(recipe: Recipe, arm: Arm) -> bool:
+    """Whether the arm starts from the checkpoint with its own vocabulary, to compare with an adapted one."""
+    return adapts(recipe) and arm == "without" and recipe.pretrain is not None
 
 
 def _finetuning(recipe: Recipe, name: str, arm: Arm, seed: int) -> Callable[[Work], None]:
@@ -107,7 +155,9 @@ def _finetuning(recipe: Recipe, name: str, arm: Arm, seed: int) -> Callable[[Wor
         machine = prepare(work.hardware)
         examples = work.inputs[f"examples-{name}"].folder
         labels = Labels(tuple(read_json(examples / "labels.json")), task.multi_label)
-        tokenizer = load_tokenizer(work.inputs["tokenizer"].folder)
+        own = _as_it_was(recipe, arm)
+        place = recipe.model.starts_from if own else work.inputs["tokenizer"].folder  # type: ignore[attr-defined]
+        tokenizer = load_tokenizer(place)
         model = _start(recipe, arm, work, tokenizer, labels, seed)
         require_positions(model, f"tasks.{name}.sequence_length", task.sequence_length)
 
@@ -116,7 +166,11 @@ def _finetuning(recipe: Recipe, name: str, arm: Arm, seed: int) -> Callable[[Wor
                 task,
                 model,
                 tokenizer,
-                Splits(*(read_examples(examples, split) for split in ("train", "validation", "test"))),
+                Splits(
+                    read_examples(work.inputs[training_part(recipe, name)].folder, "train"),
+                    read_examples(examples, "validation"),
+                    read_examples(examples, "test"),
+                ),
                 num_classes=len(labels.names),
                 seed=seed,
                 precision=machine.precision,
@@ -160,11 +214,13 @@ def _start(
     if arm == "with":
         folder = work.inputs["pretrain"].folder / MODEL
         return load_model(folder, "classification", vocabulary=vocabulary, labels=labels, seed=seed)
+    if _adapted(recipe, arm):
+        recipe = with_adapted_checkpoint(recipe, work.inputs)
     require_same_vocabulary(recipe, tokenizer)
     return recipe.model.build(vocabulary=vocabulary, seed=seed, kind="classification", labels=labels)
 
 
-def evaluation_stage(recipe: Recipe, name: str) -> Stage:
+def evaluation_stage(recipe: Recipe, name: str, digests: Digests) -> Stage:
     """Scores of all arms and seeds → metrics with intervals, the verdict, the confusion matrix, the worst errors."""
     task: Any = recipe.tasks[name]
     own_arms = arms(recipe, name)
@@ -202,6 +258,9 @@ def evaluation_stage(recipe: Recipe, name: str) -> Stage:
             accounting={key: statistics[key] for key in ("read", "kept", "dropped")},
             class_counts=statistics["class_counts"],
         )
+        if task.independent_test is not None:
+            models = [work.inputs[stage].folder / MODEL for stage in trained[own_arms[0]]]
+            evaluation["independent"] = independently(recipe, name, work, models, delivered)
         write_json(
             work.folder / EVALUATION,
             {
@@ -222,7 +281,9 @@ def evaluation_stage(recipe: Recipe, name: str) -> Stage:
             "intervals": recipe.evaluate.intervals.dumped(),
             "arms": list(own_arms),
         },
+        outside=task.independent_fingerprint(digests),
         needs=(f"examples-{name}", *(stage for stages in trained.values() for stage in stages)),
+        packages=("torch", "transformers") if task.independent_test is not None else (),
         run=run,
     )
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from acclimate.artifacts.store import Artifact
 from acclimate.errors import UserError
 from acclimate.pipeline.accounting import account
 from acclimate.pipeline.stage import Stage, Work
 from acclimate.recipe.sections import Recipe
+
+if TYPE_CHECKING:
+    from acclimate.corpus.leakage.held_out import HeldOutText
 
 SPLITS = ("train", "validation", "test")
 Digests = Callable[[Path], str]
@@ -22,43 +27,149 @@ def corpus_stage(recipe: Recipe, digests: Digests, held_out_by: tuple[str, ...])
 
     def run(work: Work) -> None:
         from acclimate.corpus.build import build_corpus
+        from acclimate.pipeline.doctor import usable_cores
 
         statistics = build_corpus(
-            recipe.corpus, work.folder, held_out=_held_out(work, held_out_by), tell=work.tell
+            recipe.corpus,
+            work.folder,
+            held_out=chain(_held_out(work, held_out_by), _independent(recipe)),
+            tasks=list(recipe.tasks),
+            task_texts=lambda task: _texts(work, f"examples-{task}", "train"),
+            tell=work.tell,
+            workers=work.hardware.workers or (None if work.hardware.cluster else max(1, int(usable_cores()))),
+            cluster=work.hardware.cluster,
         )
         account(work, statistics)
-        if recipe.pretrain is not None and not statistics["splits"]["validation"]["documents"]:
-            raise UserError(
-                f"corpus.split.validation: {recipe.corpus.split.validation:.4g} of the {statistics['kept']:,} "
-                "documents that were kept leaves none to validate on; give more text or a larger share"
-            )
 
     return Stage(
         name="corpus",
         kind="corpus",
-        version=1,
+        version=2,
         # Sources are known by what they hold (their fingerprints), not by where they are kept.
         settings={
-            **recipe.corpus.model_dump(mode="json", exclude={"sources"}),
+            **recipe.corpus.model_dump(
+                mode="json",
+                exclude={"sources": True, "select": True, "distances": True, "decontaminate": {"tests"}},
+            ),
+            **_chosen_by(recipe),
             "unicode": unicodedata.unidata_version,
         },
-        packages=("py3langid",),
+        packages=("ftfy", "py3langid"),
         outside={
-            str(n): source.build().fingerprint(digests) for n, source in enumerate(recipe.corpus.sources)
+            **{str(n): one.build().fingerprint(digests) for n, one in enumerate(recipe.corpus.sources)},
+            **_cleaned_by(recipe, digests),
+            **_compared_with(recipe, digests),
+            **_kept_out(recipe, digests),
         },
-        needs=held_out_by,
+        needs=tuple(dict.fromkeys((*held_out_by, *(f"examples-{task}" for task in asked_tasks(recipe))))),
         run=run,
     )
 
 
-def _held_out(work: Work, stages: tuple[str, ...]) -> Iterator[str]:
+def asked_tasks(recipe: Recipe) -> list[str]:
+    """The tasks whose training texts decide something about the corpus."""
+    select: Any = recipe.corpus.select
+    if recipe.corpus.distances is not None:
+        return list(recipe.tasks)
+    return [select.task] if select is not None and select.task in recipe.tasks else []
+
+
+def _chosen_by(recipe: Recipe) -> dict[str, Any]:
+    """Settings of what chooses and compares; what files hold stands in `_compared_with`."""
+    select: Any = recipe.corpus.select
+    far = recipe.corpus.distances
+    return {
+        "select": select and select.settings(),
+        "distances": far and {"sample": far.sample, "tasks": list(recipe.tasks)},
+    }
+
+
+def _cleaned_by(recipe: Recipe, digests: Digests) -> dict[str, Any]:
+    """The files that cleaning goes by: lists, reference texts."""
+    return {
+        f"clean {n}": step.fingerprint(digests)
+        for n, step in enumerate(recipe.corpus.clean)
+        if hasattr(step, "fingerprint")
+    }
+
+
+def _compared_with(recipe: Recipe, digests: Digests) -> dict[str, Any]:
+    """Identity by content of what the corpus is chosen by and compared with."""
+    select: Any = recipe.corpus.select
+    far = recipe.corpus.distances
+    found = {
+        "target": select and select.fingerprint(digests),
+        "base": far and far.base and far.base.build().fingerprint(digests),
+    }
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def _kept_out(recipe: Recipe, digests: Digests) -> dict[str, Any]:
+    """Identity by content of the test sets outside that are kept out of the corpus."""
+    if recipe.corpus.decontaminate is None:
+        return {}
+    tests = enumerate(recipe.corpus.decontaminate.tests)
+    independent = {name: task.independent_fingerprint(digests) for name, task in _tasks(recipe)}
+    return {
+        **{f"test {number}": one.build().fingerprint(digests) for number, one in tests},
+        **{f"independent test of {name}": one for name, one in independent.items() if one},
+    }
+
+
+def _tasks(recipe: Recipe) -> list[tuple[str, Any]]:
+    return list(recipe.tasks.items())
+
+
+def _independent(recipe: Recipe) -> Iterator[HeldOutText]:
+    """Texts of independent tests. Nothing of them stays but hashes, and what the corpus had of them."""
+    from acclimate.corpus.document import Document, find_column
+    from acclimate.corpus.leakage.held_out import HeldOutText
+    from acclimate.transfer.sources import open_independent
+
+    for name, task in _tasks(recipe):
+        reader = open_independent(task)
+        for one in reader.read() if reader is not None else ():
+            if isinstance(one, Document):
+                second = find_column(one.fields, task.pair) if task.pair is not None else None
+                for text in (one.text, second and one.fields[second]):
+                    if text:
+                        yield HeldOutText(name, "independent_test", one.place, text)
+
+
+def _held_out(work: Work, stages: tuple[str, ...]) -> Iterator[HeldOutText]:
+    from acclimate.corpus.leakage.held_out import HeldOutText
     from acclimate.transfer.examples import read_examples
 
     for stage in stages:
         for split in ("validation", "test"):
             examples = read_examples(work.inputs[stage].folder, split)
-            yield from examples.texts
-            yield from examples.pairs or ()
+            task = stage.removeprefix("examples-")
+            for texts in (examples.texts, examples.pairs or ()):
+                for id, text in zip(examples.ids, texts, strict=False):
+                    yield HeldOutText(task, split, id, text)
+
+
+def _texts(work: Work, stage: str, split: str) -> Iterator[str]:
+    from acclimate.transfer.examples import read_examples
+
+    examples = read_examples(work.inputs[stage].folder, split)
+    yield from examples.texts
+    yield from examples.pairs or ()
+
+
+def require_text(corpus: Artifact, *splits: str) -> None:
+    """Raises UserError where one of the corpus's splits is empty, which something is about to learn from."""
+    statistics = read_json(corpus.folder / "statistics.json")
+    for split in splits:
+        if statistics["splits"][split]["documents"]:
+            continue
+        if split == "train":
+            raise UserError(f"corpus: none of the {statistics['kept']:,} documents left is for training")
+        share = corpus.manifest.settings["split"][split]
+        raise UserError(
+            f"corpus.split.{split}: {share:.4g} of the {statistics['kept']:,} "
+            "documents that were kept leaves none to validate on; give more text or a larger share"
+        )
 
 
 def tokenizer_part(recipe: Recipe) -> Any:
@@ -75,10 +186,14 @@ def tokenizer_part(recipe: Recipe) -> Any:
 def tokenizer_stage(recipe: Recipe, digests: Digests) -> Stage:
     """A tokenizer trained on the corpus's training part, or taken from elsewhere."""
     part = tokenizer_part(recipe)
+    if getattr(part, "of_checkpoint", False):
+        return _adapted_tokenizer_stage(recipe, digests)
 
     def run(work: Work) -> None:
         from acclimate.corpus.storage import read_texts
 
+        if part.reads_corpus:
+            require_text(work.inputs["corpus"], "train")
         part.build(
             texts=read_texts(work.inputs["corpus"].folder, "train") if part.reads_corpus else None,
             folder=work.folder,
@@ -98,14 +213,41 @@ def tokenizer_stage(recipe: Recipe, digests: Digests) -> Stage:
     )
 
 
+def _adapted_tokenizer_stage(recipe: Recipe, digests: Digests) -> Stage:
+    """The checkpoint's own tokenizer, adapted to the corpus's training part."""
+    part: Any = recipe.tokenizer
+    start = str(recipe.model.starts_from)  # type: ignore[attr-defined]
+
+    def run(work: Work) -> None:
+        from acclimate.corpus.storage import read_texts
+
+        require_text(work.inputs["corpus"], "train")
+        corpus = work.inputs["corpus"].folder
+        part.build(
+            source=start, texts=lambda: read_texts(corpus, "train"), folder=work.folder, tell=work.tell
+        )
+
+    return Stage(
+        name="tokenizer",
+        kind="tokenizer",
+        version=1,
+        settings=part.choosing(),
+        outside=part.fingerprint(digests, start),
+        needs=("corpus",),
+        packages=("tokenizers", "transformers"),
+        run=run,
+    )
+
+
 def _positions(recipe: Recipe) -> int | None:
     """Longest sequence of the model, where the recipe knows it."""
     family: Any = recipe.model
     return family.max_positions() if hasattr(family, "max_positions") else None
 
 
-def tokens_stage() -> Stage:
+def tokens_stage(recipe: Recipe) -> Stage:
     """The corpus as numbers, one store a split."""
+    segmentation: Any = None if recipe.pretrain is None else recipe.pretrain.segmentation
 
     def run(work: Work) -> None:
         from acclimate.artifacts.durable import new_folder, write_json
@@ -113,19 +255,25 @@ def tokens_stage() -> Stage:
         from acclimate.corpus.storage import read_texts
         from acclimate.tokenizer.loading import load_tokenizer
 
+        require_text(work.inputs["corpus"], "train", "validation")
         tokenizer = load_tokenizer(work.inputs["tokenizer"].folder)
         corpus = work.inputs["corpus"].folder
         counts = {}
         for split in SPLITS:
-            texts = read_texts(corpus, split)
-            counts[split] = build_token_store(texts, tokenizer, new_folder(work.folder / split), work.tell)
+            texts, encode = read_texts(corpus, split), None
+            if segmentation is not None and split == "train":
+                sampled = segmentation.build(tokenizer=tokenizer, seed=recipe.seed)
+                encode = sampled.in_order(sum(map(len, texts)))
+                texts = chain.from_iterable(read_texts(corpus, split) for _ in range(segmentation.copies))
+            folder = new_folder(work.folder / split)
+            counts[split] = build_token_store(texts, tokenizer, folder, work.tell, encode=encode)
         write_json(work.folder / "counts.json", {"vocabulary": len(tokenizer), **counts})
 
     return Stage(
         name="tokens",
         kind="tokens",
         version=1,
-        settings={},
+        settings={} if segmentation is None else {"segmentation": segmentation.dumped(), "seed": recipe.seed},
         needs=("corpus", "tokenizer"),
         packages=("tokenizers",),
         run=run,

@@ -7,14 +7,14 @@ recipe is a function of the recipe, listed in `CHECKS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from acclimate.errors import UserError
 from acclimate.recipe.loading import LoadedRecipe
 from acclimate.recipe.problems import Path, Problem
 from acclimate.recipe.sections import Recipe
-from acclimate.recipe.settings import Component, Settings
+from acclimate.recipe.settings import Component, Settings, nearest
 from acclimate.recipe.walking import directly_below, groups
 
 Finding = tuple[Path, str]
@@ -31,9 +31,11 @@ def problems_of(loaded: LoadedRecipe, found: Iterable[Finding]) -> list[Problem]
     return [Problem(loaded.positions.place(path), path, message) for path, message in dict.fromkeys(found)]
 
 
-def require_sound(loaded: LoadedRecipe) -> None:
-    """Raises RecipeError with every deeper problem, if there is one."""
+def require_sound(loaded: LoadedRecipe, sections: Collection[str] | None = None) -> None:
+    """Raises RecipeError with every deeper problem, if there is one; of these sections alone, if they are named."""
     found = list(dict.fromkeys(findings(loaded.recipe)))
+    if sections is not None:
+        found = [one for one in found if one[0][:1] and one[0][0] in sections]
     if found:
         raise loaded.error(found)
 
@@ -111,17 +113,53 @@ def _has_validation(recipe: Recipe) -> Iterator[Finding]:
     yield ("corpus", "split", "validation"), message
 
 
-def _trains_no_tokenizer_for_a_checkpoint(recipe: Recipe) -> Iterator[Finding]:
-    """A checkpoint's embeddings belong to its own tokens."""
+def _fits_the_checkpoint(recipe: Recipe) -> Iterator[Finding]:
+    """A checkpoint's embeddings belong to its own tokens; they can be adapted, not exchanged."""
     start = getattr(recipe.model, "starts_from", None)
-    if start and recipe.tokenizer is not None and getattr(recipe.tokenizer, "reads_corpus", False):
+    part = recipe.tokenizer
+    if getattr(part, "of_checkpoint", False):
+        if not start:
+            yield (
+                ("tokenizer", "adapt"),
+                "adapts the vocabulary of a checkpoint; name one in `model.checkpoint`",
+            )
+    elif start and getattr(part, "reads_corpus", False):
         message = f"model and tokenizer do not fit together: {start} has embeddings for its own tokens, not for newly "
-        yield ("tokenizer",), message + "trained ones; leave `tokenizer` out to take the checkpoint's own"
+        yield (
+            ("tokenizer",),
+            message
+            + "trained ones; leave `tokenizer` out to take the checkpoint's own, or change it by `adapt`",
+        )
+
+
+def _names_a_task(recipe: Recipe) -> Iterator[Finding]:
+    """A selection whose target is a task needs one of the recipe's."""
+    select: Any = recipe.corpus.select
+    task = getattr(select, "task", None)
+    if task is None or task in recipe.tasks:
+        return
+    known = nearest(task, recipe.tasks) if recipe.tasks else "the recipe has no tasks"
+    yield ("corpus", "select", select.registered_as[1], "task"), f"there is no task {task!r}; {known}"
+
+
+def _weighs_every_source(recipe: Recipe) -> Iterator[Finding]:
+    """A mix by weights needs one for each source, and none for others."""
+    from acclimate.recipe.weighing import weights_of
+
+    mix = recipe.corpus.mix
+    if mix is None or mix.weights is None:
+        return
+    try:
+        weights_of(mix.weights, [source.build().name for source in recipe.corpus.sources])
+    except UserError as error:
+        yield ("corpus", "mix", "weights"), str(error)
 
 
 CHECKS: tuple[Callable[[Recipe], Iterable[Finding]], ...] = (
     _fits_the_model,
     _holds_a_sequence,
     _has_validation,
-    _trains_no_tokenizer_for_a_checkpoint,
+    _fits_the_checkpoint,
+    _names_a_task,
+    _weighs_every_source,
 )

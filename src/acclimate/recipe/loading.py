@@ -78,7 +78,9 @@ def shown(path: FilePath) -> str:
         return str(path)
 
 
-def load_recipe(path: FilePath | str, overrides: Sequence[str] = ()) -> LoadedRecipe:
+def load_recipe(
+    path: FilePath | str, overrides: Sequence[str] = (), schema: type[Recipe] = Recipe
+) -> LoadedRecipe:
     """Read a recipe. Raises RecipeError with all its problems.
 
     `overrides` are `a.b.c=value`. Relative paths in the recipe start at its own folder, in overrides too.
@@ -96,11 +98,12 @@ def load_recipe(path: FilePath | str, overrides: Sequence[str] = ()) -> LoadedRe
     if not isinstance(source.data, dict):
         raise RecipeError(file, problems)
     context = {"base": path.parent}
-    applied = apply_overrides(source.data, overrides, _full(source.data, context) if overrides else None)
+    full = _full(source.data, context, schema) if overrides else None
+    applied = apply_overrides(source.data, overrides, full)
     problems += applied.problems
     positions = Positions(source.spots, applied.places)
     try:
-        recipe = Recipe.model_validate(applied.data, context=context)
+        recipe = schema.model_validate(applied.data, context=context)
     except ValidationError as error:
         known = {problem.path for problem in problems}
         for one in error.errors(include_url=False):
@@ -114,11 +117,11 @@ def load_recipe(path: FilePath | str, overrides: Sequence[str] = ()) -> LoadedRe
     return LoadedRecipe(recipe, applied.data, positions, path, source, text)
 
 
-def _full(data: dict[str, Any], context: dict[str, Any]) -> dict[str, Any] | None:
+def _full(data: dict[str, Any], context: dict[str, Any], schema: type[Recipe]) -> dict[str, Any] | None:
     from acclimate.recipe.resolving import resolved
 
     try:
-        return resolved(Recipe.model_validate(data, context=context))
+        return resolved(schema.model_validate(data, context=context))
     except ValidationError:
         return None
 

@@ -45,6 +45,27 @@ DataPath = Annotated[str, BeforeValidator(_resolve), Called("path")]
 """A file, folder or glob; relative ones start at the recipe's folder (validation context `base`)."""
 
 
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+def _resolve_source(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, list):
+        if not value:
+            raise ValueError("expected a path, found an empty list")
+        return [_resolve_source(one, info) for one in value]
+    if isinstance(value, str) and value.startswith("@"):
+        return "@" + _resolve(value[1:], info)
+    if isinstance(value, str) and _URL.match(value):
+        return expand_variables(value)
+    return _resolve(value, info)
+
+
+SourcePath = Annotated[str, BeforeValidator(_resolve_source), Called("path")]
+"""As a DataPath; also a URL such as `s3://bucket/folder/file`."""
+SourcePaths = Annotated[str | list[str], BeforeValidator(_resolve_source), Called("path, or list of paths")]
+"""As a DataPath; also a URL, `@` and the path of a file with a path a line, and a list of all these."""
+
+
 def _find(value: Any, info: ValidationInfo) -> Any:
     if not isinstance(value, (str, Path)):
         return value

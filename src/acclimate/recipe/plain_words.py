@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic.fields import FieldInfo
 
+from acclimate.recipe.portions import Portion
 from acclimate.recipe.rendering import flow
 from acclimate.recipe.settings import Part, Settings
 from acclimate.recipe.units import Length
@@ -21,6 +22,7 @@ _PLAIN = {
     str: "text",
     NoneType: "`null`",
     Length: "length",
+    Portion: "portion",
 }
 _BOUNDS: dict[type, tuple[str, str]] = {
     Ge: ("at least", "ge"),

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from acclimate.recipe.defaults import adapter, default_of
 from acclimate.recipe.plain_words import in_words
+from acclimate.recipe.portions import TEXT_UNITS
 from acclimate.recipe.registry import registry
 from acclimate.recipe.rendering import flow
 from acclimate.recipe.sections import Recipe
@@ -37,6 +38,7 @@ Every key of a recipe and every component it can name, made from the settings th
 | share | `2%`, `0.02` | between 0% and 100% |
 | length | `2000 steps`, `20M tokens`, `3 epochs` | an amount of training with its unit: {", ".join(UNITS)} |
 | batch | `16k tokens`, `32 sequences` | how much goes at once, in {" or ".join(BATCH_UNITS)} |
+| portion | `10%`, `2M words` | a share of the text, or an amount in {", ".join(TEXT_UNITS)} |
 | path | `data/*.txt`, `${{DATA:-data}}/a.tsv` | starts at the recipe's folder; `${{NAME}}` is the \
 environment's, `${{NAME:-else}}` has a default |
 | column | `text`, `0` | the name of a column, or its number from 0 |

@@ -1,4 +1,4 @@
-// Words, shingles and MinHash of many texts: the same numbers as the plain code in acclimate/corpus gives, bit for bit.
+// Words, shingles and MinHash of many texts, and rows of their tokens: the same numbers as the plain code in acclimate/corpus gives, bit for bit.
 #include <algorithm>
 #include <cstdint>
 #include <vector>
@@ -63,9 +63,31 @@ void least(const u32* values, i64 count, const u32* factors, const u32* shifts, 
   for (int h = 0; h < LANES; ++h) signature[h] = low[h];
 }
 
+// Rows of a token store, each between a first and a last token of its own: row i is tokens[starts[i]], lengths[i] - 2
+// of them, from out[ends[i]] on.
+template <typename T>
+void rows(const T* tokens, const i64* starts, const i64* ends, i64 number, i64 first, i64 last, i64* out) {
+  for (i64 i = 0; i < number; ++i) {
+    const T* from = tokens + starts[i];
+    i64* to = out + ends[i];
+    i64 inner = ends[i + 1] - ends[i] - 2;
+    *to++ = first;
+    for (i64 k = 0; k < inner; ++k) to[k] = from[k];
+    to[inner] = last;
+  }
+}
+
 }  // namespace
 
 extern "C" {
+
+void rows_u16(const uint16_t* tokens, const i64* starts, const i64* ends, i64 number, i64 first, i64 last, i64* out) {
+  rows(tokens, starts, ends, number, first, last, out);
+}
+
+void rows_u32(const u32* tokens, const i64* starts, const i64* ends, i64 number, i64 first, i64 last, i64* out) {
+  rows(tokens, starts, ends, number, first, last, out);
+}
 
 // Words of casefolded texts, joined with a separator: `ends[d]` is where the text after the d-th begins. Writes for
 // each word its hash, the text it stands in, where it begins, whether it is a character alone; returns their number.

@@ -1,0 +1,162 @@
+"""`acclimate corpus RECIPE`: the corpus alone; `acclimate corpus why ID`: what became of one document."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from acclimate.cli.options import JsonOption, OutputOption, SetOption
+
+if TYPE_CHECKING:
+    from acclimate.corpus.lookup import Found
+    from acclimate.recipe.loading import LoadedRecipe
+    from acclimate.recipe.sections import Corpus
+
+_MOST = 20
+
+
+def corpus(
+    what: Annotated[str, typer.Argument(metavar="RECIPE|why", help="The recipe, a YAML file; or `why`.")],
+    item: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[ID]",
+            help="With `why`: an id or its beginning, FILE:LINE, a file with the text, or - for standard input.",
+        ),
+    ] = None,
+    where: Annotated[
+        str | None,
+        typer.Argument(metavar="[RECIPE|RUN]", help="With `why`: whose corpus; the newest unless given."),
+    ] = None,
+    overrides: Annotated[list[str] | None, SetOption] = None,
+    output: Annotated[Path, OutputOption] = Path("runs"),
+    json: Annotated[bool, JsonOption] = False,
+) -> None:
+    """Build the corpus of a recipe and nothing else, or say why a document is not in it.
+
+    The recipe needs no other section; texts of its tasks are held out. `acclimate corpus why ID` names the rule that
+    dropped a document, and the value it found.
+    """
+    if what == "why" and not Path(what).is_file():
+        _why(item, where, overrides or [], output, json)
+        return
+    from acclimate.errors import UserError
+
+    if item is not None:
+        raise UserError(f"expected `corpus RECIPE` or `corpus why ID [RECIPE]`, found `corpus {what} {item}`")
+    _build(Path(what), overrides or [], output, json)
+
+
+def _build(path: Path, overrides: list[str], output: Path, json: bool) -> None:
+    from acclimate.cli.output import chatter_to_stderr, put_json
+
+    with chatter_to_stderr():
+        built = _made(_loaded(path, overrides), output)
+    statistics = built.statistics
+    if json:
+        counts = {key: statistics[key] for key in ("read", "kept", "dropped")}
+        put_json({**counts, "documents": str(built.documents)})
+    else:
+        _table(statistics, built.documents)
+
+
+def _loaded(path: Path, overrides: list[str]) -> LoadedRecipe:
+    from acclimate.recipe.checking import require_sound
+    from acclimate.recipe.loading import load_recipe
+    from acclimate.recipe.sections import CorpusRecipe
+
+    loaded = load_recipe(path, overrides, CorpusRecipe)
+    require_sound(loaded, ("corpus", "tasks"))
+    return loaded
+
+
+def _made(loaded: LoadedRecipe, output: Path) -> Any:
+    from acclimate.cli.run_console import RunConsole
+    from acclimate.pipeline.corpus_run import run_corpus
+
+    with RunConsole() as console:
+        return run_corpus(loaded, output=output, listener=console)
+
+
+def _table(statistics: dict[str, Any], documents: Path) -> None:
+    from acclimate.cli.output import put
+
+    read = statistics["read"]
+    dropped = sorted(statistics["dropped"].items(), key=lambda one: (-one[1], one[0]))
+    rows = [("read", read), ("kept", statistics["kept"]), *((f"dropped: {name}", n) for name, n in dropped)]
+    rows += [(f"changed: {name}", n) for name, n in statistics["changed"].items()]
+    rows += [(f"in {split}", counts["documents"]) for split, counts in statistics["splits"].items()]
+    width = max(len(name) for name, _ in rows)
+    for name, number in rows:
+        put(f"{name:<{width}}  {number:>13,}  {number / read if read else 0:7.2%}")
+    put(f"Documents: {documents}")
+
+
+def _why(item: str | None, where: str | None, overrides: list[str], output: Path, json: bool) -> None:
+    from acclimate.cli.output import put, put_json
+    from acclimate.errors import UserError
+
+    if item is None:
+        raise UserError(
+            "expected `corpus why ID`: an id, FILE:LINE, a file with the text, or - for standard input"
+        )
+    folder, corpus, has_sources = _corpus_of(where, overrides, output)
+    found = _found(folder, corpus, has_sources, item)
+    if not found:
+        raise UserError(
+            f"{item}: no document of {folder} is known by that; it was never read, or under another name"
+        )
+    if json:
+        put_json({"corpus": str(folder), "found": [one.as_dict() for one in found]})
+        return
+    for one in found:
+        if one.kept is not None:
+            put(f"{one.id}: kept: {one.kept} (from {one.source})")
+        else:
+            put(f"{one.id or '(no id)'}: dropped: {one.reason}: {one.detail} ({one.place})")
+    if len(found) == _MOST:
+        put(f"(the first {_MOST})")
+
+
+def _corpus_of(where: str | None, overrides: list[str], output: Path) -> tuple[Path, Corpus, bool]:
+    """The corpus folder that is meant, the section that made it, and whether that names its sources."""
+    from acclimate.artifacts.manifest import read_manifest
+    from acclimate.cli.output import chatter_to_stderr
+    from acclimate.pipeline.corpus_run import newest_corpus
+    from acclimate.pipeline.run_folder import find_run
+    from acclimate.recipe.sections import Corpus, CorpusRecipe
+
+    if where is not None and (Path(where).is_file() or Path(where).suffix in (".yaml", ".yml")):
+        with chatter_to_stderr():
+            loaded = _loaded(Path(where), overrides)
+            return _made(loaded, output).artifact.folder, loaded.recipe.corpus, True
+    if where is None:
+        folder = newest_corpus(output)
+        settings = read_manifest(folder).settings
+        known = {key: value for key, value in settings.items() if key in Corpus.key_names()}
+        # Where its sources were is not kept with a corpus.
+        return folder, Corpus.model_validate({**known, "sources": ["unknown"]}), False
+    run = find_run(where, output)
+    from acclimate.recipe.loading import load_recipe
+
+    recipe = load_recipe(run / "recipe.resolved.yaml", (), CorpusRecipe).recipe
+    return (run / "artifacts" / "corpus").resolve(), recipe.corpus, True
+
+
+def _found(folder: Path, corpus: Corpus, has_sources: bool, item: str) -> list[Found]:
+    from acclimate.corpus.lookup import by_id, by_place, by_text, looks_like_id, read_again
+
+    if item == "-":
+        return by_text(folder, corpus, sys.stdin.read(), _MOST)
+    if Path(item).is_file():
+        return by_text(folder, corpus, Path(item).read_text("utf-8", "replace"), _MOST)
+    if looks_like_id(item):
+        return by_id(folder, item, _MOST)
+    dropped = by_place(folder, item, _MOST)
+    if dropped or not has_sources:
+        return dropped
+    text = read_again(corpus, item)
+    return [] if text is None else by_text(folder, corpus, text, _MOST)

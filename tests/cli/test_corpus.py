@@ -91,6 +91,41 @@ def test_why_not(recipe: Path) -> None:
     assert "there is no corpus in runs" in called("why", "abcd1234", code=1)
     called("r.yaml", "--json")
     assert "no document of" in called("why", "abcd1234", code=1)
-    assert "no document of" in called("why", "a.txt:8", code=1), "where the recipe is not told"
+    assert "`acclimate corpus why a.txt:8 RECIPE`" in called("why", "a.txt:8", code=1)
+    assert "no document of" in called("why", "a.txt:800", "r.yaml", code=1)
     assert "expected `corpus why ID`" in called("why", code=1)
     assert "expected `corpus RECIPE`" in called("r.yaml", "x", code=1)
+
+
+def test_why_a_whole_file(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = recipe.parent / "more"
+    folder.mkdir()
+    (folder / "cut.zip").write_bytes(b"PK\x03\x04\xff no zip file")
+    (folder / "good.txt").write_bytes(f"\ufeff{LINES[0]}\r\n".encode())
+    (folder / "latin.txt").write_bytes("caf\u00e9".encode("latin-1"))
+    recipe.write_text("corpus: {sources: [a.txt, {path: more}]}\n", encoding="utf-8")
+    called("r.yaml", "--json")
+    for place in ("more/cut.zip", "./more/cut.zip", str(folder / "cut.zip"), "cut.zip"):
+        shown = called("why", place)
+        assert "dropped: truncated: " in shown and "more/cut.zip" in shown
+    monkeypatch.chdir(folder)
+    assert "dropped: truncated" in called("why", "cut.zip", "../r.yaml", "-o", "../runs")
+    monkeypatch.chdir(recipe.parent)
+    assert "kept" in called("why", "more/good.txt")
+    (recipe.parent / "other.zip").write_bytes(b"PK\xff")
+    assert "other.zip: nothing was dropped by that place, and it is no text: byte 3" in called(
+        "why", "other.zip", code=1
+    )
+    monkeypatch.setattr("acclimate.cli.corpus._MOST_BYTES", 5)
+    for arguments, given in ((("more/good.txt",), None), (("-",), "longer")):
+        assert "expected the text of one document" in called("why", *arguments, code=1, given=given)
+
+
+def test_unknown_languages_are_told_in_their_place_before_anything_is_read(recipe: Path) -> None:
+    text = recipe.read_text(encoding="utf-8").replace(
+        "[{length: {min_characters: 8}}]", "[{language: [zh, klingon]}]"
+    )
+    recipe.write_text(text, encoding="utf-8")
+    error = called("r.yaml", code=2)
+    assert error.startswith("r.yaml:3:") and ".language.keep.1: unknown code 'klingon'" in error
+    assert not (recipe.parent / "runs").exists()

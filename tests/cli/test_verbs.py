@@ -37,6 +37,20 @@ def test_check_tells_every_problem_and_ends_with_2(acclimate: Any, small: Path) 
     ]
 
 
+def test_check_takes_a_recipe_for_a_corpus_alone(acclimate: Any, small: Path) -> None:
+    alone = small.parent / "alone.yaml"
+    alone.write_text("name: a\ncorpus: {sources: [text.txt]}\nhardware: {workers: 1}\n", encoding="utf-8")
+    ended = acclimate("check", "alone.yaml")
+    assert ended.code == 0 and "none; a recipe for `acclimate corpus`" in ended.out
+    assert "trains nothing" in acclimate("check", "alone.yaml", "--dry-batch").out
+    wrong = acclimate("check", "alone.yaml", "--set", "corpus.deduplicate.near.threshold=0%")
+    assert wrong.code == 2 and "expected 10% or more" in wrong.err and "model" not in wrong.err
+    # With any other section a model is wanted.
+    more = acclimate("check", "alone.yaml", "--set", "pretrain.length=1 epochs")
+    assert more.code == 2 and "model: this key is needed" in more.err
+    assert acclimate("run", "alone.yaml").code == 2
+
+
 def test_check_looks_at_the_data(acclimate: Any, small: Path) -> None:
     (small.parent / "text.txt").unlink()
     ended = acclimate("check", "small.yaml")

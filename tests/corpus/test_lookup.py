@@ -17,6 +17,7 @@ LINES = [
     "  中文 的 文档 在 这里\u200b  ",
     "",
     "the last one here",
+    "ku\u200brz",
 ]
 
 
@@ -47,7 +48,9 @@ def test_by_id_or_its_beginning(corpus: tuple[Path, Corpus]) -> None:
     # What was changed before it was kept is known by what it became.
     (found,) = by_id(folder, text_digest("中文 的 文档 在 这里").hex(), 20)
     assert found.kept == "train, document 1"
-    (short,) = by_id(folder, text_digest("kurz").hex(), 20)
+    (changed,) = by_id(folder, text_digest("ku\u200brz").hex(), 20)
+    assert changed.reason == "too_short" and changed.place.endswith("a.txt:7"), "known by what was read, too"  # type: ignore[union-attr]
+    short, _ = by_id(folder, text_digest("kurz").hex(), 20)
     assert (short.reason, short.detail) == ("too_short", "4 characters, fewer than 8")
 
 
@@ -59,7 +62,18 @@ def test_by_place(corpus: tuple[Path, Corpus]) -> None:
     (empty,) = by_place(folder, "a.txt:5", 20)
     assert empty.reason == "empty" and empty.id is None
     assert by_place(folder, "txt:2", 20) == [] == by_place(folder, "a.txt:6", 20)
-    assert read_again(section, "a.txt:6") == LINES[5] and read_again(section, "a.txt:7") is None
+    assert read_again(section, "a.txt:6") == LINES[5] and read_again(section, "a.txt:8") is None
+
+
+def test_by_place_from_here_and_over_links(
+    corpus: tuple[Path, Corpus], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = corpus
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    monkeypatch.chdir(tmp_path / "out")
+    for place in ("../a.txt:2", "../link/a.txt:2", str(tmp_path / "link" / "a.txt:2")):
+        (found,) = by_place(folder, place, 20)
+        assert found.reason == "too_short"
 
 
 def test_by_text_as_it_was_read(corpus: tuple[Path, Corpus]) -> None:

@@ -27,8 +27,9 @@ def check(
     from acclimate.cli.output import put, put_json
     from acclimate.recipe.checking import require_sound
     from acclimate.recipe.loading import load_recipe
+    from acclimate.recipe.sections import recipe_or_corpus
 
-    loaded = load_recipe(recipe, overrides or [])
+    loaded = load_recipe(recipe, overrides or [], recipe_or_corpus)
     require_sound(loaded)
     sizes = sizes_of(loaded)
     measured = dry_batches(loaded) if dry_batch else None
@@ -56,7 +57,7 @@ def sizes_of(loaded: LoadedRecipe) -> dict[str, Any]:
     sizes["held out"] = f"{show_share(split.validation)} for validation, {show_share(split.test)} for test"
     if recipe.tokenizer is not None:
         sizes["tokenizer"] = _named(recipe.tokenizer)
-    sizes["model"] = _named(recipe.model)
+    sizes["model"] = "none; a recipe for `acclimate corpus`" if recipe.model is None else _named(recipe.model)
     if recipe.pretrain is not None:
         pretrain = recipe.pretrain
         sizes["pretraining"] = (

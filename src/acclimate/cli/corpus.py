@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from acclimate.recipe.sections import Corpus
 
 _MOST = 20
+_MOST_BYTES = 20_000_000
+"""A text that `why` is asked about may have so many."""
 
 
 def corpus(
@@ -52,9 +55,15 @@ def corpus(
 
 def _build(path: Path, overrides: list[str], output: Path, json: bool) -> None:
     from acclimate.cli.output import chatter_to_stderr, put_json
+    from acclimate.corpus.build import NothingLeft
 
-    with chatter_to_stderr():
-        built = _made(_loaded(path, overrides), output)
+    try:
+        with chatter_to_stderr():
+            built = _made(_loaded(path, overrides), output)
+    except NothingLeft as error:
+        if json:
+            put_json({key: error.totals[key] for key in ("read", "kept", "dropped")} | {"documents": None})
+        raise
     statistics = built.statistics
     if json:
         counts = {key: statistics[key] for key in ("read", "kept", "dropped")}
@@ -106,9 +115,15 @@ def _why(item: str | None, where: str | None, overrides: list[str], output: Path
     folder, corpus, has_sources = _corpus_of(where, overrides, output)
     found = _found(folder, corpus, has_sources, item)
     if not found:
-        raise UserError(
+        message = (
             f"{item}: no document of {folder} is known by that; it was never read, or under another name"
         )
+        if not has_sources and re.search(r":\d+$", item):
+            message = (
+                f"{item}: nothing that was dropped from {folder} is known by that; to find what was kept by FILE:LINE, "
+                f"name the recipe too: `acclimate corpus why {item} RECIPE`"
+            )
+        raise UserError(message)
     if json:
         put_json({"corpus": str(folder), "found": [one.as_dict() for one in found]})
         return
@@ -150,13 +165,33 @@ def _found(folder: Path, corpus: Corpus, has_sources: bool, item: str) -> list[F
     from acclimate.corpus.lookup import by_id, by_place, by_text, looks_like_id, read_again
 
     if item == "-":
-        return by_text(folder, corpus, sys.stdin.read(), _MOST)
-    if Path(item).is_file():
-        return by_text(folder, corpus, Path(item).read_text("utf-8", "replace"), _MOST)
-    if looks_like_id(item):
+        return by_text(folder, corpus, _text_of(sys.stdin.buffer, "standard input"), _MOST)
+    is_file = Path(item).is_file()
+    if looks_like_id(item) and not is_file:
         return by_id(folder, item, _MOST)
     dropped = by_place(folder, item, _MOST)
-    if dropped or not has_sources:
+    if dropped:
         return dropped
-    text = read_again(corpus, item)
+    if is_file:
+        with Path(item).open("rb") as file:
+            return by_text(folder, corpus, _text_of(file, item), _MOST)
+    text = read_again(corpus, item) if has_sources else None
     return [] if text is None else by_text(folder, corpus, text, _MOST)
+
+
+def _text_of(file: BinaryIO, name: str) -> str:
+    """Raises UserError for what cannot be the text of one document."""
+    from acclimate.errors import UserError
+
+    data = file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise UserError(
+            f"{name}: longer than {_MOST_BYTES // 10**6} MB; expected the text of one document; "
+            "FILE:LINE names one in a file"
+        )
+    try:
+        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{name}: nothing was dropped by that place, and it is no text: byte {error.start + 1} is not UTF-8"
+        ) from None

@@ -78,6 +78,15 @@ def build_corpus(
     return _Build(corpus, folder, tasks, task_texts, tell, (workers, cluster)).run(held_out)
 
 
+class NothingLeft(UserError):
+    """Every document was dropped."""
+
+    def __init__(self, message: str, totals: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.totals = totals
+        """`read`, `kept`, `dropped` by reason."""
+
+
 class _Build:
     def __init__(
         self,
@@ -298,9 +307,10 @@ class _Build:
             raise AssertionError(f"kept {totals['kept']} documents, repeated {repeated}, wrote {written}")
         if not written:
             reasons = ", ".join(f"{reason} {count}" for reason, count in totals["dropped"].items())
-            raise UserError(
+            raise NothingLeft(
                 f"corpus: no document is left: {totals['read']} were read, dropped by reason: {reasons or 'none'}"
-                + (f" (for example {self._account.example()})" if reasons else "")
+                + (f" (for example {self._account.example()})" if reasons else ""),
+                totals,
             )
         languages, sampled = self._languages.count()
         statistics = {

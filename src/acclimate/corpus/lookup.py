@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -73,10 +74,13 @@ def by_id(folder: Path, id: str, most: int) -> list[Found]:
 
 
 def by_place(folder: Path, place: str, most: int) -> list[Found]:
-    """What was dropped of `file:line`; the file as a message named it, or the end of its path."""
+    """What was dropped of `file:line` or a whole file; the file as a message named it, from here, or the end of its
+    path."""
+    # A recipe's folder is known with its links resolved, what lies below it with links as they are.
+    known = pa.array([place, os.path.abspath(place), str(Path(place).resolve())])  # noqa: PTH100
 
     def there(batch: Any) -> Any:
-        return pc.or_(pc.equal(batch["place"], place), pc.ends_with(batch["place"], "/" + place))
+        return pc.or_(pc.is_in(batch["place"], known), pc.ends_with(batch["place"], "/" + place))
 
     return list(_dropped(folder, there, most))
 

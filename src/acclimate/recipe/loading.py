@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
@@ -16,6 +16,7 @@ from acclimate.recipe.settings import about_key, plain
 from acclimate.recipe.source import Source, Spot, read_source
 
 _MOST_BYTES = 4_000_000
+Schema = type[Recipe] | Callable[[Mapping[str, Any]], type[Recipe]]
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,11 @@ def shown(path: FilePath) -> str:
         return str(path)
 
 
-def load_recipe(
-    path: FilePath | str, overrides: Sequence[str] = (), schema: type[Recipe] = Recipe
-) -> LoadedRecipe:
+def load_recipe(path: FilePath | str, overrides: Sequence[str] = (), schema: Schema = Recipe) -> LoadedRecipe:
     """Read a recipe. Raises RecipeError with all its problems.
 
-    `overrides` are `a.b.c=value`. Relative paths in the recipe start at its own folder, in overrides too.
+    `overrides` are `a.b.c=value`. Relative paths in the recipe start at its own folder, in overrides too. `schema` may
+    depend on what was written.
     """
     path = FilePath(path)
     text = _read(path)
@@ -98,12 +98,12 @@ def load_recipe(
     if not isinstance(source.data, dict):
         raise RecipeError(file, problems)
     context = {"base": path.parent}
-    full = _full(source.data, context, schema) if overrides else None
+    full = _full(source.data, context, _schema(schema, source.data)) if overrides else None
     applied = apply_overrides(source.data, overrides, full)
     problems += applied.problems
     positions = Positions(source.spots, applied.places)
     try:
-        recipe = schema.model_validate(applied.data, context=context)
+        recipe = _schema(schema, applied.data).model_validate(applied.data, context=context)
     except ValidationError as error:
         known = {problem.path for problem in problems}
         for one in error.errors(include_url=False):
@@ -115,6 +115,10 @@ def load_recipe(
     if problems:
         raise RecipeError(file, problems)
     return LoadedRecipe(recipe, applied.data, positions, path, source, text)
+
+
+def _schema(schema: Schema, data: Mapping[str, Any]) -> type[Recipe]:
+    return schema if isinstance(schema, type) else schema(data)
 
 
 def _full(data: dict[str, Any], context: dict[str, Any], schema: type[Recipe]) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -51,6 +52,13 @@ class Near(Settings):
     which finds copies with misspelt or wrongly split words."""
     size: int = Field(default=5, ge=1, le=64)
     """How many in a row make a shingle; 5 suits words, 10 or more characters of alphabets."""
+
+    @field_validator("threshold")
+    @classmethod
+    def _near_enough(cls, value: float) -> float:
+        if value < 0.1:
+            raise ValueError(f"expected 10% or more, found {value:.0%}: less ties everything together")
+        return value
 
 
 class Substrings(Settings):
@@ -351,3 +359,11 @@ class CorpusRecipe(Recipe):
 
     model: Family | None = None  # type: ignore[assignment]
     """Which architecture, and from which weights it starts."""
+
+
+_OF_A_CORPUS = frozenset(("name", "seed", "corpus", "tasks", "hardware"))
+
+
+def recipe_or_corpus(data: Mapping[str, Any]) -> type[Recipe]:
+    """What a recipe with these sections is for: a model, or a corpus alone."""
+    return CorpusRecipe if "corpus" in data and data.keys() <= _OF_A_CORPUS else Recipe

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
+_TOGETHER = 256
 MOST_BYTES = 128_000_000
 """A memory above this is given up for a new one."""
 _BY_CHARACTER = {"BertNormalizer", "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents"}
@@ -49,9 +50,27 @@ class RememberingEncoder(Encoder):
         fresh = self._memory.find(data, offsets)
         if len(fresh):
             words = [str(data.data[start : start + size], "utf-8") for start, size in fresh.tolist()]
-            tokens, counts = super().encode(words)
-            self._memory.learn(counts, tokens)
+            self._memory.learn(*self._tokens_of(words))
         return self._memory.emit(len(texts))
+
+    def _tokens_of(self, words: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(number of tokens of each, tokens of all in one row). Many in one text take less than half of the time; where
+        a token begins says whose it is."""
+        apart = [row for row, word in enumerate(words) if word[0] != " " or word.isspace()]
+        alone = set(apart)
+        together = [row for row in range(len(words)) if row not in alone]
+        joined = [words[row] for row in together]
+        texts = ["".join(joined[start : start + _TOGETHER]) for start in range(0, len(joined), _TOGETHER)]
+        tokens, _, spans = self.encode_spans(texts)
+        ends = np.cumsum([len(word) for word in joined], dtype=np.int64)
+        owners = np.searchsorted(ends, spans[:, 0], side="right")
+        others, lengths = super().encode([words[row] for row in apart])
+        counts = np.zeros(len(words), np.int64)
+        counts[together] = np.bincount(owners, minlength=len(together))
+        counts[apart] = lengths
+        row_of = np.concatenate([np.repeat(together, counts[together]), np.repeat(apart, lengths)])
+        order = np.argsort(row_of, kind="stable")
+        return counts, np.concatenate([tokens, others])[order]
 
 
 def parts_at_spaces(backend: Tokenizer) -> bool:

@@ -77,3 +77,9 @@ def test_identity_is_the_content_of_the_list(phrases: str) -> None:
     assert Blocklist(phrases=phrases).fingerprint(lambda path: f"digest of {path.name}") == {
         "phrases": "digest of phrases.txt"
     }
+
+
+def test_a_list_that_is_no_file_is_told_before_anything_is_read(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "none.txt"):
+        with pytest.raises(UserError, match="expected a file with a phrase a line"):
+            Blocklist(phrases=str(path)).fingerprint(lambda path: path.read_bytes().hex())

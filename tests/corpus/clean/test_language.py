@@ -29,6 +29,8 @@ def test_doubtful_guesses_can_be_dropped(documents: Callable[..., list[Document]
 def test_unknown_codes_name_the_nearest() -> None:
     with pytest.raises(UserError, match="unknown code 'zhh'; did you mean 'zh'"):
         Language(keep=["zhh"]).build()
+    (said,) = Language(keep=["en", "klingon", "zh-Hant"]).check()
+    assert said[0] == ("keep", 1) and "unknown code 'klingon'" in said[1]
 
 
 def test_one_language_may_stand_bare() -> None:

@@ -268,3 +268,30 @@ def test_a_broken_first_file_does_not_condemn_the_folder(tmp_path: Path) -> None
     (tmp_path / "b.jsonl").write_text('{"text": "good"}\n')
     assert Files(path=str(tmp_path)).build().check() == []
     assert "no column 'words'" in Files(path=str(tmp_path), text="words").build().check()[0]
+
+
+def test_a_table_without_the_text_column_beside_others_costs_its_own_records(
+    tmp_path: Path, sorted_out: Sort, texts: Texts
+) -> None:
+    write(tmp_path / "a.csv", "text\n一\n")
+    bad = write(tmp_path / "b.csv", "texts,n\nx,1\ny,2\n")
+    write(tmp_path / "c.csv", "n,text\n1,三\n")
+    reader = Files(path=str(tmp_path)).build()
+    assert reader.check() == []
+    items = list(reader.read())
+    kept, dropped = sorted_out(items)
+    assert texts(kept) == ["一", "三"] and dropped == {"no_text": 2}
+    lost = [one for one in items if isinstance(one, Dropped)]
+    assert [one.place for one in lost] == [f"{bad}:2", f"{bad}:3"]
+    assert all("no column 'text' (text); did you mean 'texts'" in one.detail for one in lost)
+    with pytest.raises(UserError, match="no column 'text'"):
+        list(Files(path=str(bad)).build().read())
+
+
+def test_a_header_that_names_the_text_column_twice_is_refused(tmp_path: Path, texts: Texts) -> None:
+    path = write(tmp_path / "a.csv", "text,n,text\na,1,b\n")
+    reader = Files(path=str(path)).build()
+    assert reader.check()[0].startswith(f"{path}: the header names the column 'text' (text) more than once")
+    with pytest.raises(UserError, match="more than once"):
+        list(reader.read())
+    assert texts(Files(path=str(path), text=2).build().read()) == ["b"]  # type: ignore[arg-type]

@@ -99,3 +99,53 @@ def test_without_a_header_the_usual_width_counts_and_not_the_first_row(tmp_path:
     kept = [one.fields for one in records if isinstance(one, Record)]
     assert kept == [{"0": "background", "1": "a b"}, {"0": "method", "1": "c d"}, {"0": "result", "1": "e f"}]
     assert [one.reason for one in records if isinstance(one, Dropped)] == ["ragged", "empty", "ragged"]
+
+
+def reasons(items: list[Record | Dropped]) -> list[tuple[str, str]]:
+    return [(one.reason, one.place.rsplit(":", 1)[1]) for one in items if isinstance(one, Dropped)]
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_an_unclosed_quotation_mark_costs_its_row_and_no_other(tmp_path: Path, width: int) -> None:
+    column = "" if width == 1 else ","
+    lines = [f"{n}{column}第 {n} 行 of the table" for n in range(20_000)]
+    lines[10] = f'10{column}"never closed' if width == 2 else '"10 never closed'
+    head = "text" if width == 1 else "n,text"
+    found = records(tmp_path / "a.csv", "\n".join([head, *lines]) + "\n", encoding="utf-8")
+    assert reasons(found) == [("malformed_csv", "12")]
+    assert [one.place.rsplit(":", 1)[1] for one in found if isinstance(one, Record)] == [
+        str(n + 2) for n in range(20_000) if n != 10
+    ]
+    assert any(isinstance(one, Dropped) and "unclosed quotation mark" in one.detail for one in found)
+
+
+def test_an_unclosed_quotation_mark_at_the_end_of_a_file(tmp_path: Path) -> None:
+    found = records(tmp_path / "a.csv", 'n,text\n3,x\n4,"unterminated\n5,lost?\n6,more')
+    assert [one.fields["n"] for one in found if isinstance(one, Record)] == ["3", "5", "6"]
+    assert reasons(found) == [("malformed_csv", "3")]
+    found = records(tmp_path / "b.csv", 'a,b,n\n"one\ntwo","x\n1,2,3\n')
+    assert [one.fields["n"] for one in found if isinstance(one, Record)] == ["3"]
+    assert reasons(found) == [("malformed_csv", "3")]
+
+
+def test_the_opening_mark_of_a_later_row_does_not_close_a_cell(tmp_path: Path) -> None:
+    data = 'n,text\n1,"open, one\n2,plain\n3,"closed, ""one"""\n4,"two\nlines"\n5,"last\n6,"x\ny"\n'
+    found = records(tmp_path / "a.csv", data)
+    kept = {one.fields["n"]: one.fields["text"] for one in found if isinstance(one, Record)}
+    assert kept == {"2": "plain", "3": 'closed, "one"', "4": "two\nlines", "6": "x\ny"}
+    assert reasons(found) == [("malformed_csv", "2"), ("malformed_csv", "7")]
+
+
+def test_a_long_quoted_cell_that_is_closed_is_kept(tmp_path: Path) -> None:
+    text = "\n".join(
+        f"Line {n} of a long, winding story, told slowly.《故事》" + "x" * 60 for n in range(3000)
+    )
+    for head, start in [("text", ""), ("n,text", "1,")]:
+        found = records(tmp_path / "a.csv", f'{head}\n{start}"{text}"\n{start}short\n', encoding="utf-8")
+        assert [one.fields["text"] for one in found if isinstance(one, Record)] == [text, "short"]
+        assert not reasons(found)
+
+
+def test_a_file_full_of_open_marks_is_read_in_bounded_time(tmp_path: Path) -> None:
+    found = records(tmp_path / "a.csv", "n,text\n" + 'a"b,"c\n' * 3000)
+    assert {reason for reason, _ in reasons(found)} == {"malformed_csv"}

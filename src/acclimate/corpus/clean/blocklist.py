@@ -60,7 +60,9 @@ class Blocklist(Component):
         return clean
 
     def fingerprint(self, digests: Callable[[Path], str]) -> dict[str, Any]:
-        """What the step's identity hangs on besides its settings: the list."""
+        """What the step's identity hangs on besides its settings: the list. Raises UserError when it is no file."""
+        if not Path(self.phrases).is_file():
+            raise UserError(f"{self.phrases}: expected a file with a phrase a line; there is none")
         return {"phrases": digests(Path(self.phrases))}
 
     def _fault(self, text: str, found: Spans) -> str | None:

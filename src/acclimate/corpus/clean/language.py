@@ -45,12 +45,8 @@ class Language(Component):
 
     def build(self) -> Cleaner:
         """Raises UserError for a code that the identifier does not know."""
-        from acclimate.corpus.clean.languages import known_languages
-
-        codes = (*known_languages(), SIMPLIFIED, TRADITIONAL)
-        for code in self.keep:
-            if code not in codes:
-                raise UserError(f"language: unknown code {code!r}; {nearest(code, codes)}")
+        for _, message in self.check():
+            raise UserError(f"language: {message}")
         judge = self._judge()
 
         def clean(documents: list[Document]) -> Cleaned:
@@ -64,6 +60,17 @@ class Language(Component):
             return cleaned
 
         return clean
+
+    def check(self) -> list[tuple[tuple[str | int, ...], str]]:
+        """Codes that the identifier does not know. Only its model has the list, so loading settings cannot tell."""
+        from acclimate.corpus.clean.languages import known_languages
+
+        codes = (*known_languages(), SIMPLIFIED, TRADITIONAL)
+        return [
+            (("keep", number), f"unknown code {code!r}; {nearest(code, codes)}")
+            for number, code in enumerate(self.keep)
+            if code not in codes
+        ]
 
     def _fault(self, text: str, judge: Judge) -> str | None:
         """Why the text is not in a kept language; None when it is."""

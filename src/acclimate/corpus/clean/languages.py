@@ -33,6 +33,8 @@ _CHINESE = frozenset(("wuu", "yue"))
 `zh`."""
 NO_LANGUAGE = "zxx"
 """The code of a text without letters (ISO 639-2: no linguistic content)."""
+_SAMPLED = 600
+"""The same of a text of the sample, which is for a share of many texts: a wrong guess in a hundred does no harm."""
 
 
 @cache
@@ -61,10 +63,10 @@ def language_of(text: str) -> tuple[str, float]:
     return ("zh" if code in _CHINESE else code), probability
 
 
-def _excerpt(text: str) -> str:
-    if len(text) <= LOOK_AT:
+def _excerpt(text: str, size: int = LOOK_AT) -> str:
+    if len(text) <= size:
         return text
-    piece, middle = LOOK_AT // 3, len(text) // 2
+    piece, middle = size // 3, len(text) // 2
     return " ".join((text[:piece], text[middle - piece // 2 : middle + piece // 2], text[-piece:]))
 
 
@@ -89,7 +91,7 @@ class LanguageSample:
         rank = int.from_bytes(digest, "big")
         if rank >= self._bar:
             return
-        entry = (-rank, _excerpt(text))
+        entry = (-rank, _excerpt(text, _SAMPLED))
         if len(self._heap) < self._size:
             heappush(self._heap, entry)
         else:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from acclimate.corpus.document import Document, Dropped, Record, find_column
 from acclimate.corpus.sources.byte_blocks import BrokenStream
+from acclimate.corpus.sources.cells import NotText, Renamed
 from acclimate.corpus.sources.file_list import Found, unknown_extension
 from acclimate.corpus.sources.format import Input, SourceFile
 from acclimate.corpus.sources.formats import FORMATS, known_format
@@ -46,6 +47,7 @@ class FilesReader:
         paths = [settings.path] if isinstance(settings.path, str) else settings.path
         self.name = _called(paths[0]) + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
         self.bytes_done = 0
+        self._only_file = False
         self._find = find
 
     def files(self) -> list[SourceFile]:
@@ -76,29 +78,38 @@ class FilesReader:
             yield from records
 
     def read(self) -> Iterator[Document | Dropped]:
-        """Every record as a document. Raises UserError for a table without the text column."""
+        """Every record as a document. Raises UserError for a table without the text column that is the only file;
+        beside others its records are dropped."""
         for file, records in self._parts():
             # JSON lines may each have other fields; the columns of a table are the same in all rows.
             columns = FORMATS[file.format].columns if file.format in FORMATS else "none"
             key = "text" if columns == "none" else None
+            problem: str | None = None
             for record in records:
                 if isinstance(record, Dropped):
                     yield record
                     continue
                 fields = record.fields
-                if key is None or columns == "each":
-                    key = self._text_key(file, fields)
-                text = fields.pop(key, None)
-                if text and not text.isspace():
+                if columns == "each" or (key is None and problem is None):
+                    key = find_column(fields, self.settings.text)
+                    problem = self._column_problem(fields, columns)
+                    if problem and columns == "same" and self._only_file:
+                        raise UserError(f"{file.path}: {problem}")
+                if key is None or problem is not None:
+                    yield Dropped("no_text", record.place, problem or "there is no text")
+                    continue
+                text = fields.pop(key, "")
+                if isinstance(text, NotText):
+                    yield Dropped("no_text", record.place, f"{key!r} is {text.kind}, not text")
+                elif text and not text.isspace():
                     yield Document(record.source, record.place, text, fields)
-                elif text is None:
-                    yield Dropped("no_text", record.place, f"there is no {key!r}; {nearest(key, fields)}")
                 else:
                     yield Dropped("no_text", record.place, f"{key!r} is empty")
 
     def _parts(self) -> Iterator[_Part]:
         self.bytes_done = 0
         found = self._found()
+        self._only_file = len(found.files) == 1 and found.files[0].format not in _ARCHIVES
         with closing(Opener(self._count)) as opener:
             for file in found.files:
                 before = self.bytes_done
@@ -154,22 +165,24 @@ class FilesReader:
     def _count(self, size: int) -> None:
         self.bytes_done += size
 
-    def _text_key(self, file: SourceFile, fields: dict[str, str]) -> str:
-        key = find_column(fields, self.settings.text)
-        if key is not None:
-            return key
-        if FORMATS[file.format].columns == "each":
-            return str(self.settings.text)
-        raise UserError(self._absent(file, fields))
-
-    def _absent(self, file: SourceFile, fields: dict[str, str]) -> str:
+    def _column_problem(self, fields: dict[str, str], columns: str) -> str | None:
+        """What is wrong with the text column of these fields: it is not there, or it is there twice."""
         column = self.settings.text
+        if columns == "none":
+            return None
+        if find_column(fields, column) is not None:
+            twice = isinstance(column, str) and any(
+                isinstance(name, Renamed) and name.own == column for name in fields
+            )
+            if not twice:
+                return None
+            return f"the header names the column {column!r} (text) more than once; choose one by its number"
         hint = (
             f"there are columns 0 to {len(fields) - 1}"
             if isinstance(column, int)
             else nearest(column, fields)
         )
-        return f"{file.path}: there is no column {column!r} (text); {hint}"
+        return f"there is no column {column!r} (text); {hint}"
 
     def bytes_total(self) -> int | None:
         """Stored size of all files; None where a store does not tell one."""
@@ -229,10 +242,8 @@ class FilesReader:
         return bad
 
     def _column_problems(self, file: SourceFile, record: Record) -> list[str]:
-        columns = FORMATS[file.format].columns
-        if columns != "none" and find_column(record.fields, self.settings.text) is None:
-            return [self._absent(file, record.fields)]
-        return []
+        problem = self._column_problem(record.fields, FORMATS[file.format].columns)
+        return [] if problem is None else [f"{file.path}: {problem}"]
 
 
 def _digest(file: SourceFile, digests: Callable[[Path], str]) -> str:

@@ -67,7 +67,7 @@ def test_python_m_acclimate_is_the_command() -> None:
         text=True,
         check=True,
     )
-    assert json.loads(done.stdout) == {"optimizer": ["adamw"]}
+    assert json.loads(done.stdout)["optimizer"][:3] == ["adafactor", "adam", "adamw"]
     assert done.stderr == ""
 
 

@@ -29,7 +29,10 @@ def ray() -> Iterator[Any]:
     """A local cluster of two workers."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     library = pytest.importorskip("ray", reason="Ray is not installed: pip install 'acclimate[ray]'")
-    library.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+    try:
+        library.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+    except Exception as error:  # Ray raises no narrower one
+        pytest.skip(f"this machine starts no local Ray cluster in time: {error}")
     yield library
     library.shutdown()
 

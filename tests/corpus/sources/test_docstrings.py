@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import pairwise
@@ -94,14 +93,12 @@ def test_packages_take_turns_and_the_share_is_bounded(sorted_out: Sort) -> None:
     assert set(again[0].fields) == {"text", "package"}
 
 
-def test_the_default_share_is_read_quickly_and_nothing_is_imported() -> None:
+def test_the_default_share_is_read_and_nothing_is_imported() -> None:
     before = set(sys.modules)
     reader = Docstrings(most_per_package=100).build()
-    started = time.monotonic()
     assert reader.check() == []
     packages = {one.fields["package"] for one in reader.read() if hasattr(one, "fields")}
     assert packages == set(DEFAULT_PACKAGES)
-    assert time.monotonic() - started < 15
     imported = {name.partition(".")[0] for name in set(sys.modules) - before}
     assert not imported & {"torch", "transformers", "sympy", "sklearn", "networkx"}
 

@@ -20,7 +20,7 @@ _LONG_CHARACTERS = 100_000
 """A quoted cell with more lines and more characters than these is looked at once: does it swallow rows?"""
 _MOST_HELD = 500_000
 """Lines of a row that are held to be read again; their characters are bounded by those of a document."""
-_PATIENCE = 100
+_PATIENCE = 20
 """How often the lines of a file are read again, on average, before rows are given up instead."""
 
 Row = tuple[int, list[str]]
@@ -184,13 +184,15 @@ class _Feed:
         """How many lines of a row whose last cell is open are before the one in which that cell begins."""
         lines = self._held if self.unclosed else self._held[:-1]
         cells = next(csv.reader((_text(line) + "\n" for line in lines), delimiter=self._delimiter))
+        if 0 < self.width < len(cells):  # cells of other rows, whose marks open and close the wrong way round
+            return 0
         return max(0, len(lines) - cells[-1].count("\n"))
 
     def repeat(self, start: int) -> int:
         """Has the row's lines from this one on read again; gives how many lines are lost instead.
 
         They are lost where there were too many to hold, and where a file full of such marks would have every line
-        read hundreds of times.
+        read many times.
         """
         lost = self.last - _number(self._held[-1])
         lines = self._held[start:]

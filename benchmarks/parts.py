@@ -30,6 +30,10 @@ class Absent:
     def available() -> bool:
         return False
 
+    @staticmethod
+    def takes(x: Any) -> bool:
+        return False
+
 
 PARTS: dict[str, list[tuple[Any, str, Any]]] = {
     "attention in one kernel": [(packed_attention, "native", Absent)],

@@ -12,6 +12,7 @@ PYTHON is the interpreter of an environment with `pip install 'datatrove[io]' da
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -30,7 +31,7 @@ from harness import paired, shown, spread, table, tell
 from machine import Clock, peak_memory
 
 NAME = "corpus_vs_peers"
-SIZE, SHORT_SIZE = 40_000_000, 5_000_000
+SIZE, SHORT_SIZE = 40_000_000, 10_000_000
 OURS = "acclimate"
 VOCABULARY = 16_000
 LENGTH, ROWS = 128, 300_000
@@ -135,7 +136,8 @@ def prepared(size: int, scratch: Path, data: Path) -> tuple[Path, Path]:
     """The text and the folder of the tokenizer, made where they are missing."""
     from acclimate.tokenizer.training import Train
 
-    text, tokenizer = scratch / f"corpus-en-{size}", scratch / f"corpus-en-{size}-tokenizer"
+    made_by = hashlib.sha256(Path(corpus_text.__file__).read_bytes()).hexdigest()[:8]
+    text, tokenizer = (scratch / f"corpus-en-{size}-{made_by}{kind}" for kind in ("", "-tokenizer"))
     if not text.is_dir():
 
         def fill(folder: Path) -> None:

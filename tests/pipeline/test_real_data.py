@@ -104,6 +104,39 @@ def test_a_slice_of_a_shipped_recipe_runs(run, real_data, tmp_path, recipe: str)
         assert {"background", "population", "outcome"} <= set(config["label2id"])
 
 
+SHORT = ("pretrain.length=4 steps", "pretrain.batch=2k tokens", "hardware.threads=1")
+
+
+def test_the_web_pages_become_a_corpus(run, real_data) -> None:
+    metrics, folder = run("web-pages", real_data, *SHORT)
+    corpus = accounted(folder, "corpus")
+    assert corpus["read"] == 210 and corpus["kept"] > 100
+    assert corpus["dropped"]["not_a_page"] > 20 and corpus["changed"]["html"] > 100
+    assert corpus["languages"]["zh"] > 10 and corpus["languages"]["en"] > 30
+    # Four steps teach less than token frequencies, and the run says so.
+    told = [json.loads(line) for line in (folder / "events.jsonl").read_text("utf-8").splitlines()]
+    assert any(one["kind"] == "warning" and "token frequencies" in one["message"] for one in told)
+    assert metrics["pretrain"]["frequencies"]["bits_per_byte"] > 2
+
+
+def test_chinese_medicine_keeps_the_trials_criteria_out(run, real_data) -> None:
+    task = "tasks.criteria.classification"
+    metrics, folder = run(
+        "chinese-medical",
+        real_data,
+        *SHORT,
+        f"{task}.seeds=1",
+        f"{task}.length=2 steps",
+        "corpus.distances=null",
+    )
+    corpus = accounted(folder, "corpus")
+    assert corpus["read"] == 57_702 and corpus["dropped"]["exact_duplicate"] > 15_000
+    found = {one["split"]: one["found"] for one in corpus["contamination"]["sets"]}
+    assert found["test"] > 200 and found["validation"] > 150
+    assert len(json.loads((folder / "tasks/criteria/model/config.json").read_text("utf-8"))["id2label"]) == 44
+    assert 0 <= metrics["tasks"]["criteria"]["test"]["macro_f1"]["value"] < 0.2
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_thucnews_whole(run, real_data) -> None:

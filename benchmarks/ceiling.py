@@ -18,7 +18,7 @@ import torch
 
 import harness
 import text
-from acclimate.models.bert import SIZES
+from acclimate.models.families.bert import Bert
 from session import Session
 
 ASKED = 0.15
@@ -31,7 +31,7 @@ BATCH = {"tiny": 32, "mini": 32, "small": 16, "base": 8}
 def products(size: str, tokens: int) -> list[tuple[int, int, int, int]]:
     """(rows, inputs, outputs, how often) of a step's matrix products."""
     layers, hidden, inner = (
-        SIZES[size][key] for key in ("num_hidden_layers", "hidden_size", "intermediate_size")
+        Bert.sizes[size][key] for key in ("num_hidden_layers", "hidden_size", "intermediate_size")
     )
     asked = round(ASKED * tokens)
     return [

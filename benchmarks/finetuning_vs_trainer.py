@@ -22,8 +22,9 @@ import transformers
 
 import harness
 import text
-from acclimate.models.bert import Bert, Vocabulary
 from acclimate.models.building import Labels
+from acclimate.models.families.bert import Bert
+from acclimate.models.family import Vocabulary
 from acclimate.pipeline.setup_torch import prepare
 from acclimate.recipe.sections import Hardware
 from acclimate.tokenizer.loading import load_tokenizer

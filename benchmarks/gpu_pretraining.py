@@ -20,7 +20,7 @@ import torch
 import ceiling
 import harness
 import text
-from acclimate.models.bert import Bert
+from acclimate.models.families.bert import Bert
 from acclimate.models.sizes import forward_flops
 from harness import Race, paired, shown, spread, table, tokens_per_second
 from machine import Clock

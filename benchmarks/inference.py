@@ -17,8 +17,9 @@ import torch
 from numpy.typing import NDArray
 
 from acclimate.artifacts import durable
-from acclimate.models.bert import Bert, Vocabulary
 from acclimate.models.building import Labels
+from acclimate.models.families.bert import Bert
+from acclimate.models.family import Vocabulary
 from acclimate.serve.export import export_onnx
 from acclimate.serve.limits import Limits
 from acclimate.tokenizer.loading import load_tokenizer

@@ -23,7 +23,8 @@ from acclimate.batching.sequence_store import WindowStore
 from acclimate.engine.feed import Feed
 from acclimate.engine.loop import Training, train
 from acclimate.engine.state import TrainState
-from acclimate.models.bert import Bert, Vocabulary
+from acclimate.models.families.bert import Bert
+from acclimate.models.family import Vocabulary
 from acclimate.objectives.mlm import Mlm
 from acclimate.optim.adamw import AdamW
 from acclimate.optim.clip_norm import ClipNorm

@@ -37,7 +37,8 @@ from acclimate.engine.feed import Feed
 from acclimate.engine.loop import StepRecord, Training, train
 from acclimate.engine.ranks import Exchange, Ranks, Together
 from acclimate.engine.state import TrainState
-from acclimate.models.bert import Bert, Vocabulary
+from acclimate.models.families.bert import Bert
+from acclimate.models.family import Vocabulary
 from acclimate.objectives.mlm import Mlm
 from acclimate.optim.adamw import AdamW
 from acclimate.optim.clip_norm import ClipNorm

@@ -168,7 +168,7 @@ class Commands:
                 "acclimate.corpus.build",
                 "acclimate.transfer.finetune",
                 "acclimate.models.loading",
-                "acclimate.models.bert",
+                "acclimate.models.families.bert",
             ]
         )
         self._folders = tempfile.TemporaryDirectory()

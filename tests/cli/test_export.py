@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from acclimate.models.bert import Bert, Vocabulary
 from acclimate.models.building import Labels
+from acclimate.models.families.bert import Bert
+from acclimate.models.family import Vocabulary
 from acclimate.tokenizer.training import Train
 
 

@@ -13,8 +13,9 @@ from acclimate.batching.sequence_store import ExampleStore
 from acclimate.engine.feed import Feed
 from acclimate.engine.loop import Training
 from acclimate.engine.state import TrainState
-from acclimate.models.bert import Bert, Vocabulary
 from acclimate.models.building import Labels
+from acclimate.models.families.bert import Bert
+from acclimate.models.family import Vocabulary
 from acclimate.objectives.classify import SequenceClassification
 from acclimate.optim.adamw import AdamW
 from acclimate.optim.clip_norm import ClipNorm

@@ -8,7 +8,8 @@ import torch
 from acclimate.engine.checkpoint import TENSORS, Checkpoints
 from acclimate.engine.loop import train
 from acclimate.errors import UserError
-from acclimate.models.bert import Bert, Vocabulary
+from acclimate.models.families.bert import Bert
+from acclimate.models.family import Vocabulary
 from acclimate.optim.adamw import AdamW
 
 

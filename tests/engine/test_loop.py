@@ -160,7 +160,7 @@ def test_a_batch_without_targets_is_named(make) -> None:
 
     class Silent(type(training.objective)):
         def count(self, batch):
-            return 0.0
+            return (0.0,)
 
     silent = Silent.__new__(Silent)
     silent.__dict__.update(vars(training.objective))

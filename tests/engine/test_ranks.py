@@ -188,7 +188,7 @@ def test_a_rank_that_raises_ends_the_others(make, examples, rank: int) -> None:
 def test_nothing_to_learn_from_is_said_by_all(make) -> None:
     def work(ranks: Ranks) -> Any:
         training, state = make(dropout=0.0, ranks=ranks)
-        silent = type("Silent", (type(training.objective),), {"count": lambda self, batch: 0.0})
+        silent = type("Silent", (type(training.objective),), {"count": lambda self, batch: (0.0,)})
         objective = silent.__new__(silent)
         objective.__dict__.update(vars(training.objective))
         return trained(replace(training, objective=objective), state)

@@ -8,7 +8,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from acclimate.models.bert import Bert, Vocabulary
+from acclimate.models.families.bert import Bert
+from acclimate.models.family import Vocabulary
 
 
 def test_size_and_checkpoint_exclude_each_other(tmp_path: Path) -> None:

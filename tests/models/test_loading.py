@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from acclimate.errors import UserError
-from acclimate.models.bert import Bert, Vocabulary
 from acclimate.models.building import Labels
+from acclimate.models.families.bert import Bert
+from acclimate.models.family import Vocabulary
 from acclimate.models.loading import load_model
 from acclimate.models.packed_attention import NAME
 

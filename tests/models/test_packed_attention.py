@@ -11,7 +11,8 @@ from transformers import BertForMaskedLM, BertForSequenceClassification
 
 from acclimate.batching.packed import PackedBatch, Sequences, pack
 from acclimate.kernels import native
-from acclimate.models.bert import Bert, Vocabulary
+from acclimate.models.families.bert import Bert
+from acclimate.models.family import Vocabulary
 from acclimate.models.forward import class_logits, encode, mean_pooled, token_logits
 from acclimate.models.packed_attention import packed_attention
 from acclimate.models.packing import Layout, Packing

@@ -22,8 +22,9 @@ from acclimate.batching.packed import PackedBatch, Sequences, pack
 from acclimate.kernels import native
 from acclimate.kernels.products import forget_copies
 from acclimate.kernels.row_gradients import collected
-from acclimate.models.bert import Bert, Vocabulary
 from acclimate.models.building import Labels
+from acclimate.models.families.bert import Bert
+from acclimate.models.family import Vocabulary
 from acclimate.models.forward import class_logits, encode, token_losses
 from acclimate.models.quick_modules import quicken
 
@@ -357,7 +358,8 @@ SUBPROCESS = """
 import json, torch
 from torch import nn
 from acclimate.kernels import build, native
-from acclimate.models.bert import Bert, Vocabulary
+from acclimate.models.families.bert import Bert
+from acclimate.models.family import Vocabulary
 from acclimate.models.forward import encode, token_losses
 from acclimate.models.quick_modules import quicken
 from acclimate.optim.adamw import AdamW

@@ -8,7 +8,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from acclimate.models.bert import Bert, Vocabulary
+from acclimate.models.families.bert import Bert
+from acclimate.models.family import Vocabulary
 from acclimate.optim.adamw import AdamW
 from acclimate.optim.parameter_groups import parameter_groups
 

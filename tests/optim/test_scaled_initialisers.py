@@ -8,7 +8,8 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from acclimate.models.bert import Bert, Vocabulary
+from acclimate.models.families.bert import Bert
+from acclimate.models.family import Vocabulary
 from acclimate.optim.initialising import writes_to_stream
 from acclimate.optim.scaled_initialisers import Gpt2, He, Xavier
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from acclimate.models.bert import Bert, Vocabulary
+from acclimate.models.families.bert import Bert
+from acclimate.models.family import Vocabulary
 
 
 def build(seed: int, std: float = 0.02) -> torch.nn.Module:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Literal
+from typing import ClassVar, Literal
 
 import pytest
 from pydantic import Field
@@ -79,6 +79,7 @@ class Bert(Component):
     """A family."""
 
     registered_as = ("family", "bert")
+    kinds: ClassVar[dict[str, str]] = {"mlm": "AutoModelForMaskedLM"}
     size: Literal["tiny", "mini"] = "mini"
     """How large."""
     positions: int = 512
@@ -92,6 +93,7 @@ class Mlm(Component):
     """An objective."""
 
     registered_as = ("objective", "mlm")
+    kind: ClassVar[str] = "mlm"
     rate: Share = 0.15
     """How much is hidden."""
 

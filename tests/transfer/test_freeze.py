@@ -14,8 +14,9 @@ from acclimate.engine.feed import Feed
 from acclimate.engine.loop import Training, frozen_modules, train
 from acclimate.engine.state import TrainState
 from acclimate.errors import UserError
-from acclimate.models.bert import Bert, Vocabulary
 from acclimate.models.building import Labels
+from acclimate.models.families.bert import Bert
+from acclimate.models.family import Vocabulary
 from acclimate.objectives.classify import SequenceClassification
 from acclimate.optim.adamw import AdamW
 from acclimate.optim.schedules import Constant

@@ -22,7 +22,7 @@ from acclimate.batching.counter_random import absorb, draw, stream
 from acclimate.batching.packed import Sequences
 
 if TYPE_CHECKING:
-    from acclimate.batching.sequence_store import WindowStore
+    from acclimate.batching.sequence_store import SequenceStore
 
 _AT_ONCE = 4096
 VISITS = 2**40
@@ -51,7 +51,7 @@ class Curriculum:
         return self._order[(bits % count).astype(np.int64)], VISITS + places
 
 
-def rarity_of(store: WindowStore, vocabulary: int) -> NDArray[np.float64]:
+def rarity_of(store: SequenceStore, vocabulary: int) -> NDArray[np.float64]:
     """[N] −Σ log p̂(w) over a sequence's tokens, p̂ their share in all sequences: long ones and rare words are hard."""
     counts = np.zeros(vocabulary, dtype=np.int64)
     costs = np.empty(len(store.lengths))
@@ -63,7 +63,7 @@ def rarity_of(store: WindowStore, vocabulary: int) -> NDArray[np.float64]:
     return costs
 
 
-def _rows(store: WindowStore) -> Iterator[tuple[NDArray[np.int64], Sequences]]:
+def _rows(store: SequenceStore) -> Iterator[tuple[NDArray[np.int64], Sequences]]:
     """All sequences, some thousand at a time."""
     for start in range(0, len(store.lengths), _AT_ONCE):
         ids = np.arange(start, min(start + _AT_ONCE, len(store.lengths)), dtype=np.int64)

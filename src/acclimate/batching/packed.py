@@ -5,8 +5,9 @@ Legend: T tokens in the row, B sequences, M target positions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,10 @@ class Sequences:
     """[B] index of each sequence in its store."""
     epochs: NDArray[np.int64]
     """[B] how often each was drawn before; with the seed and the id it decides all randomness."""
+    by_token: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    """[T, …] what else is known of each token, such as `boxes` [T, 4], `languages`, `words` (1 where one starts)."""
+    by_sequence: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    """[B, …] what else is known of each sequence, such as `images` or a `label`."""
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -46,7 +51,24 @@ class Sequences:
             segments=self.segments[first:last],
             ids=self.ids[start:stop],
             epochs=self.epochs[start:stop],
+            by_token={name: one[first:last] for name, one in self.by_token.items()},
+            by_sequence={name: one[start:stop] for name, one in self.by_sequence.items()},
         )
+
+
+@dataclass(frozen=True)
+class Row:
+    """The tokens of a decoder, of the same sequences in the same order."""
+
+    tokens: torch.Tensor
+    """[Td] what the decoder sees: its targets, shifted."""
+    cu_seqlens: torch.Tensor
+    """[B+1]"""
+    positions: torch.Tensor
+    """[Td]"""
+
+    def to(self, device: torch.device) -> Row:
+        return Row(*(one.to(device, non_blocking=True) for one in vars(self).values()))
 
 
 @dataclass(frozen=True)
@@ -62,24 +84,35 @@ class PackedBatch:
     segments: torch.Tensor
     """[T]"""
     target_positions: torch.Tensor
-    """[M] places whose output the loss looks at; for whole-sequence targets the first token of each."""
+    """[M] places whose output the loss looks at, in the decoder's row where there is one; for whole-sequence targets
+    the first token of each."""
     targets: torch.Tensor
     """[M] token or class ids; float [M, C] for several labels at once."""
     ids: NDArray[np.int64]
     """[B] index of each sequence in its store, so that messages can name documents."""
+    decoder: Row | None = None
+    """Of an encoder-decoder: what it writes; `tokens` is then what it reads."""
+    by_token: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    """[T, …] what else the model is given of each token."""
+    by_sequence: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    """[B, …] what else the model or the loss needs of each sequence."""
 
     def to(self, device: torch.device) -> PackedBatch:
-        return replace(
-            self,
-            **{
-                name: getattr(self, name).to(device, non_blocking=True)
-                for name in ("tokens", "cu_seqlens", "positions", "segments", "target_positions", "targets")
-            },
-        )
+        def moved(value: Any) -> Any:
+            if isinstance(value, Mapping):
+                return {name: moved(one) for name, one in value.items()}
+            return value.to(device, non_blocking=True) if hasattr(value, "to") else value
+
+        return replace(self, **{name: moved(value) for name, value in vars(self).items()})
 
     @property
     def num_tokens(self) -> int:
         return int(self.tokens.shape[0])
+
+
+def positions_in(cu_seqlens: NDArray[np.int64]) -> NDArray[np.int64]:
+    """[T] position of each token in its sequence, from 0; cu_seqlens [B+1]."""
+    return np.arange(cu_seqlens[-1]) - np.repeat(cu_seqlens[:-1], np.diff(cu_seqlens))
 
 
 def pack(
@@ -88,17 +121,26 @@ def pack(
     tokens: NDArray[np.int64] | None = None,
     target_positions: NDArray[np.int64],
     targets: NDArray[np.int64] | NDArray[np.float32],
+    decoder: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
 ) -> PackedBatch:
-    """The batch for these sequences; `tokens` [T] stands in for their own where an objective changed them."""
+    """The batch for these sequences; `tokens` [T] stands in for their own where an objective changed them.
+
+    decoder: (tokens [Td], cu_seqlens [B+1]) of what an encoder-decoder writes.
+    """
     import torch
 
-    starts = np.repeat(sequences.cu_seqlens[:-1], sequences.lengths)
+    def tensor(x: NDArray[Any]) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(x))
+
     return PackedBatch(
-        tokens=torch.from_numpy(np.ascontiguousarray(sequences.tokens if tokens is None else tokens)),
-        cu_seqlens=torch.from_numpy(sequences.cu_seqlens),
-        positions=torch.from_numpy(np.arange(len(sequences.tokens)) - starts),
-        segments=torch.from_numpy(sequences.segments),
-        target_positions=torch.from_numpy(target_positions),
-        targets=torch.from_numpy(targets),
+        tokens=tensor(sequences.tokens if tokens is None else tokens),
+        cu_seqlens=tensor(sequences.cu_seqlens),
+        positions=tensor(positions_in(sequences.cu_seqlens)),
+        segments=tensor(sequences.segments),
+        target_positions=tensor(target_positions),
+        targets=tensor(targets),
         ids=sequences.ids,
+        decoder=decoder and Row(tensor(decoder[0]), tensor(decoder[1]), tensor(positions_in(decoder[1]))),
+        by_token={name: tensor(one) for name, one in sequences.by_token.items()},
+        by_sequence={name: tensor(one) for name, one in sequences.by_sequence.items()},
     )

@@ -37,6 +37,24 @@ class SequenceStore(Protocol):
         ...
 
 
+class TextStore(SequenceStore, Protocol):
+    """Sequences made of a corpus's text."""
+
+    @property
+    def num_bytes(self) -> int:
+        """UTF-8 bytes of all documents."""
+        ...
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens of all documents, special ones left out."""
+        ...
+
+    def document_of(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """[B] number of the document that each sequence [B] is from."""
+        ...
+
+
 class WindowStore:
     """The documents of a token store cut into windows, each as `[CLS] window [SEP]`.
 

@@ -25,7 +25,7 @@ from acclimate.engine.state import TrainState
 from acclimate.errors import UserError
 from acclimate.kernels.row_gradients import collected
 from acclimate.models.quick_modules import quicken
-from acclimate.objectives.protocol import Objective
+from acclimate.objectives.protocol import Loss, Objective
 from acclimate.optim.gradients import Gradients, apply_all
 from acclimate.recipe.units import Length, Progress
 
@@ -41,11 +41,12 @@ class StepRecord:
     step: int
     """Steps done, this one included."""
     loss: float
-    """Mean over the step's targets."""
+    """Mean over the step's targets; of a loss of several terms the weighted sum of their means."""
     tokens: int
     """Real tokens of this step, no padding."""
     sequences: int
     targets: float
+    """Of the leading term of the loss."""
     seconds: float
     learning_rate: float
     gradient_norm: float
@@ -80,8 +81,9 @@ def train(training: Training, state: TrainState) -> Iterator[StepRecord]:
         step = training.feed.take(state.position, rank=ranks.rank, size=ranks.size)
         torch.manual_seed(_mixed(training.seed, state.progress.steps * ranks.size + ranks.rank))
         batches = [training.objective.prepare(sequences) for sequences in step.micro_batches]
-        total = ranks.begin(sum(training.objective.count(batch) for batch in batches), state)
-        if not total:
+        counts = [training.objective.count(batch) for batch in batches]
+        totals = ranks.begin(_column_sums(counts, training.objective.num_terms), state)
+        if not any(totals):
             named = training.feed.described(step.ids)
             raise UserError(f"step {state.progress.steps + 1}: nothing to learn from in {_shown(named)}")
 
@@ -90,11 +92,10 @@ def train(training: Training, state: TrainState) -> Iterator[StepRecord]:
         for batch in batches:
             with compute_in(training.precision, training.device):
                 part = training.objective.loss(state.model, batch.to(training.device))  # type: ignore[arg-type]
+            value = weighted(part, totals, parts)
             with collected():
-                (part.sum / total).backward()
-            loss += float(part.sum.detach()) / total
-            for name, value in part.parts.items():
-                parts[name] = parts.get(name, 0.0) + value / total
+                value.backward()  # type: ignore[no-untyped-call]
+            loss += float(value.detach())
 
         loss, parts = ranks.sum_gradients(state.model, loss, parts)
         gradients = Gradients(state.model.named_parameters())
@@ -125,13 +126,32 @@ def train(training: Training, state: TrainState) -> Iterator[StepRecord]:
             loss=loss,
             tokens=step.tokens,
             sequences=len(step.ids),
-            targets=total,
+            targets=totals[0],
             seconds=seconds,
             learning_rate=rates[0] * factor,
             gradient_norm=norm,
             figures=parts,
         )
         _to_train(state.model, still)  # a consumer may have validated in between
+
+
+def _column_sums(counts: list[tuple[float, ...]], num_terms: int) -> list[float]:
+    return [sum(one) for one in zip(*counts, strict=True)] or [0.0] * num_terms
+
+
+def weighted(loss: Loss, totals: list[float], parts: dict[str, float]) -> torch.Tensor:
+    """The sum over a loss's terms of weight · sum / total. What is told of each term is added to `parts`."""
+    value = torch.zeros((), device=loss.sum.device)
+    for term, total in zip(loss.terms, totals, strict=True):
+        if not total:
+            continue
+        value = value + term.sum * (term.weight / total)
+        told = dict(term.parts)
+        if loss.others:
+            told[f"loss_{term.name}"] = float(term.sum.detach())
+        for name, figure in told.items():
+            parts[name] = parts.get(name, 0.0) + figure / total
+    return value
 
 
 def frozen_modules(model: torch.nn.Module) -> list[torch.nn.Module]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -20,16 +22,21 @@ from acclimate.recipe.units import Length
 
 @dataclass(frozen=True)
 class Measured:
-    """Summed loss and number of targets of each sequence."""
+    """Summed loss and number of targets of each sequence; of a loss of several terms those of the leading one."""
 
     ids: NDArray[np.int64]
     sums: NDArray[np.float64]
     counts: NDArray[np.float64]
+    weight: float = 1.0
+    """Of the leading term."""
+    others: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Of each further term its name, mean and weight."""
 
     @property
     def loss(self) -> float:
-        """Mean over all targets."""
-        return float(self.sums.sum() / self.counts.sum())
+        """Mean over all targets; of several terms the weighted sum of their means."""
+        mean = float(self.sums.sum() / self.counts.sum()) if self.counts.sum() else 0.0
+        return self.weight * mean + sum(value * weight for value, weight in self.others.values())
 
 
 @torch.inference_mode()
@@ -57,6 +64,8 @@ def measure(
             "there is no held-out text to measure on: make `split.validation` larger or give more text"
         )
     ids, sums, counts = [], [], []
+    further: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
+    weight = 1.0
     done = 0
     for chosen in sequential(lengths, batch, by_length=True):
         sequences = store.fetch(chosen, np.zeros(len(chosen), dtype=np.int64))
@@ -67,10 +76,20 @@ def measure(
         ids.append(chosen)
         sums.append(loss.per_sequence.double().cpu().numpy())
         counts.append(loss.counts.double().cpu().numpy())
+        weight = loss.weight
+        for term in loss.others:
+            one = further[term.name]
+            one[:] = one[0] + float(term.sum), one[1] + term.count, term.weight
         done += len(chosen)
         tell(done, len(lengths), "sequences")
     order = np.argsort(np.concatenate(ids), kind="stable")
-    return Measured(np.concatenate(ids)[order], np.concatenate(sums)[order], np.concatenate(counts)[order])
+    return Measured(
+        np.concatenate(ids)[order],
+        np.concatenate(sums)[order],
+        np.concatenate(counts)[order],
+        weight,
+        {name: (total / count if count else 0.0, by) for name, (total, count, by) in further.items()},
+    )
 
 
 def _first_part(lengths: NDArray[np.int64], most: Length | None) -> NDArray[np.int64]:

@@ -45,8 +45,9 @@ class Ranks:
         """What is inside rank 0 does before the others."""
         yield
 
-    def begin(self, targets: float, state: TrainState) -> float:
-        """The step's targets over all ranks. The state's clock becomes that of rank 0, which schedules may follow."""
+    def begin(self, targets: list[float], state: TrainState) -> list[float]:
+        """The step's targets over all ranks, of each term of the loss. The state's clock becomes that of rank 0,
+        which schedules may follow."""
         return targets
 
     def shared_rate(self, factor: float, state: TrainState) -> float:
@@ -96,15 +97,15 @@ class Together(Ranks):
         if not self.rank:
             self._exchange.numbers([0.0])
 
-    def begin(self, targets: float, state: TrainState) -> float:
+    def begin(self, targets: list[float], state: TrainState) -> list[float]:
         steps = state.progress.steps
         if self._compared is None or steps >= self._compared + COMPARE_EVERY:
             self._compared = steps
             self._require_same(state)
         seconds = state.progress.seconds if self.rank == 0 else 0.0
-        total, seconds = self._exchange.numbers([targets, seconds])
+        *totals, seconds = self._exchange.numbers([*targets, seconds])
         state.progress = replace(state.progress, seconds=seconds)
-        return total
+        return totals
 
     def shared_rate(self, factor: float, state: TrainState) -> float:
         if not state.listeners:

@@ -30,6 +30,19 @@ class Listener(Protocol):
     def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
 
+class Carrier(Protocol):
+    """A part that keeps tensors from step to step, such as the memory of a recurrent model."""
+
+    def carried(self) -> dict[str, Tensor]: ...
+
+    def carry(self, tensors: dict[str, Tensor]) -> None: ...
+
+
+def carrying(*parts: Any) -> list[Carrier]:
+    """Those of the parts that keep tensors from step to step."""
+    return [part for part in parts if hasattr(part, "carried")]
+
+
 def listening(*parts: Any) -> list[Listener]:
     """Those of the parts that hear validations."""
     return [part for part in parts if hasattr(part, "observe")]
@@ -43,6 +56,7 @@ class TrainState:
     optimizer: Optimizer
     gradients: list[GradientTransform]
     listeners: list[Listener] = field(default_factory=list)
+    carriers: list[Carrier] = field(default_factory=list)
     progress: Progress = Progress()
     position: Position = Position()
     best_loss: float | None = None
@@ -55,11 +69,13 @@ class TrainState:
     )
 
     def tensors(self) -> dict[str, Tensor]:
-        """Every tensor by name: `model/…`, `optimizer/<parameter>/…`. Tied weights once."""
+        """Every tensor by name: `model/…`, `optimizer/<parameter>/…`, `carried/<number>/…`. Tied weights once."""
         found = {f"model/{name}": tensor for name, tensor in _untied(self.model)}
         for name, parameter in _parameters(self.optimizer):
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 found[f"optimizer/{name}/{key}"] = value
+        for number, carrier in enumerate(self.carriers):
+            found |= {f"carried/{number}/{name}": tensor for name, tensor in carrier.carried().items()}
         return found
 
     def scalars(self) -> dict[str, Any]:
@@ -93,6 +109,11 @@ class TrainState:
                 self.optimizer.state[parameter] = {
                     key: value.clone().to(parameter.device) for key, value in values.items()
                 }
+        for number, carrier in enumerate(self.carriers):
+            prefix = f"carried/{number}/"
+            carrier.carry(
+                {name.removeprefix(prefix): one for name, one in tensors.items() if name.startswith(prefix)}
+            )
         for transform, state in zip(self.gradients, scalars["gradients"], strict=True):
             transform.load_state_dict(state)
         for listener, state in zip(self.listeners, scalars["listeners"], strict=True):

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import torch
 
+from acclimate.errors import UserError
+from acclimate.models.kinds import AUTO_CLASSES, Kind
 from acclimate.models.packed_attention import register
 from acclimate.recipe.settings import Component
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-Kind = Literal["mlm", "classification", "encoder"]
+    from acclimate.models.family import Family
 
 
 @contextmanager
@@ -26,16 +29,15 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
-def auto_class(kind: Kind) -> Any:
-    """The Transformers Auto class that builds this kind."""
-    from transformers import AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification
-
-    classes = {
-        "mlm": AutoModelForMaskedLM,
-        "classification": AutoModelForSequenceClassification,
-        "encoder": AutoModel,
-    }
-    return classes[kind]
+def model_class(kind: Kind, family: type[Family] | None = None) -> Any:
+    """The class that builds this kind: the family's, else Transformers' Auto class. Raises UserError without one."""
+    if family is not None and kind not in family.kinds:
+        raise UserError(
+            f"the family {family.registered_as[1]} has no head for {kind}; it has: {', '.join(family.kinds)}"
+        )
+    name = AUTO_CLASSES[kind] if family is None else family.kinds[kind]
+    module, _, own = name.partition(":")
+    return getattr(import_module(module), own) if own else getattr(import_module("transformers"), name)
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,21 @@ class Labels:
 
 
 def fresh_model(
-    config: Any, kind: Kind, *, initialise: Component, seed: int, labels: Labels | None = None
+    config: Any,
+    kind: Kind,
+    *,
+    initialise: Component,
+    seed: int,
+    family: type[Family] | None = None,
+    labels: Labels | None = None,
 ) -> PreTrainedModel:
     """Steps: build (Transformers' own initialisation), overwrite it by the recipe's, both from the seed."""
     if labels is not None:
         labels.write_into(config)
+    built = model_class(kind, family)
+    make = built.from_config if hasattr(built, "from_config") else built._from_config
+    packed = {} if family is not None and not family.packed else {"attn_implementation": register()}
     with seeded(seed):
-        model = auto_class(kind).from_config(config, attn_implementation=register(), dtype=torch.float32)
+        model = make(config, dtype=torch.float32, **packed)
     initialise.build(generator=torch.Generator().manual_seed(seed))(model)
-    return model
+    return model  # type: ignore[no-any-return]

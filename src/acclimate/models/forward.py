@@ -1,51 +1,38 @@
 """Running a plain Transformers model on a packed batch.
 
 Legend: T tokens in the row, B sequences, M targets, H hidden size, V vocabulary, C classes.
-Each family says in a file of its own how its parts are called; here the right one is found by the model's type.
+Each family says in its own file how its parts are called (`family.py`); it is found by the model's type.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional
 
 from acclimate.batching.packed import PackedBatch
-from acclimate.errors import UserError
 from acclimate.kernels import native
 from acclimate.kernels.vocabulary_loss import vocabulary_loss
+from acclimate.models.finding import family_of
 from acclimate.models.packed_attention import NAME
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel
 
-_FAMILIES = {"bert": "acclimate.models.bert_forward"}
+    from acclimate.models.family import Family
 
 
-class FamilyForward(Protocol):
-    """What a family's file offers."""
-
-    def encode(self, model: PreTrainedModel, batch: PackedBatch) -> Tensor: ...
-    def before_vocabulary(self, model: PreTrainedModel, hidden: Tensor) -> Tensor: ...
-    def vocabulary(self, model: PreTrainedModel) -> tuple[Tensor, Tensor | None]: ...
-    def pooled(self, model: PreTrainedModel, first: Tensor) -> Tensor: ...
-    def classify(self, model: PreTrainedModel, pooled: Tensor) -> Tensor: ...
-
-
-def _family(model: PreTrainedModel) -> FamilyForward:
-    kind = model.config.model_type
-    if kind not in _FAMILIES:
-        raise UserError(f"models of type {kind!r} are not supported; supported: {', '.join(_FAMILIES)}")
-    if model.config._attn_implementation != NAME:
+def _family(model: PreTrainedModel) -> type[Family]:
+    family = family_of(model.config)
+    if family.packed and model.config._attn_implementation != NAME:
         raise ValueError("the model was not loaded with packed attention: sequences would see each other")
-    return cast(FamilyForward, import_module(_FAMILIES[kind]))
+    return family
 
 
 def encode(model: PreTrainedModel, batch: PackedBatch) -> Tensor:
-    """Last layer's output [T, H]."""
+    """Last layer's output [T, H]; of an encoder-decoder that of the decoder, [decoder's T, H]."""
     return _family(model).encode(model, batch)
 
 
@@ -67,18 +54,24 @@ def token_losses(model: PreTrainedModel, hidden: Tensor, targets: Tensor) -> tup
 
 def pooled(model: PreTrainedModel, batch: PackedBatch) -> Tensor:
     """One vector a sequence [B, H], as the family's own pooler makes it."""
-    return _family(model).pooled(model, _first(encode(model, batch), batch))
+    return _family(model).pooled(model, encode(model, batch), batch)
+
+
+def pair_logits(model: PreTrainedModel, hidden: Tensor, batch: PackedBatch) -> Tensor:
+    """Scores of pairs of texts [B, 2 or 3] in fp32, of the last layer's output [T, H]."""
+    family = _family(model)
+    return family.pair_scores(model, family.pooled(model, hidden, batch)).float()
 
 
 def class_logits(model: PreTrainedModel, batch: PackedBatch) -> Tensor:
     """Class scores [B, C] in fp32."""
-    return first_logits(model, _first(encode(model, batch), batch))
-
-
-def first_logits(model: PreTrainedModel, first: Tensor) -> Tensor:
-    """Class scores [B, C] in fp32, from the last layer's output at each sequence's first token [B, H]."""
     family = _family(model)
-    return family.classify(model, family.pooled(model, first)).float()
+    return family.classify(model, family.pooled(model, family.encode(model, batch), batch)).float()
+
+
+def token_class_logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
+    """Class scores [M, C] in fp32 of chosen places' output [M, H]."""
+    return _family(model).classify_tokens(model, hidden).float()
 
 
 def mean_pooled(model: PreTrainedModel, batch: PackedBatch) -> Tensor:
@@ -92,7 +85,3 @@ def means(hidden: Tensor, batch: PackedBatch) -> Tensor:
     owner = torch.repeat_interleave(torch.arange(len(lengths), device=hidden.device), lengths)
     sums = hidden.new_zeros(len(lengths), hidden.shape[1], dtype=torch.float32)
     return sums.index_add_(0, owner, hidden.float()) / lengths.unsqueeze(1)
-
-
-def _first(hidden: Tensor, batch: PackedBatch) -> Tensor:
-    return hidden.index_select(0, batch.cu_seqlens[:-1])

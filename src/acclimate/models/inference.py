@@ -12,7 +12,7 @@ import torch
 from acclimate.batching.packed import PackedBatch
 from acclimate.errors import UserError
 from acclimate.kernels.build import problems
-from acclimate.models.forward import encode, first_logits, means
+from acclimate.models.forward import class_logits, encode, means
 from acclimate.models.native_encoder import NativeEncoder, NativeHead, Precision, precisions, takes
 from acclimate.models.quick_modules import quicken
 
@@ -45,9 +45,10 @@ class Inference:
     @torch.inference_mode()
     def class_logits(self, batch: PackedBatch) -> Tensor:
         """Class scores [B, C] in fp32."""
-        first = self.hidden(batch, batch.cu_seqlens[:-1])
         if not self._heads:
-            return first_logits(self.model, first)
+            with self._autocast():
+                return class_logits(self.model, batch)
+        first = self.hidden(batch, batch.cu_seqlens[:-1])
         for head in self._heads:
             first = head(first)
         return first
@@ -63,10 +64,12 @@ class Inference:
         """Last layer's output [W, H] at the wanted rows (ascending), or at all [T, H]."""
         if self._native is not None:
             return self._native(batch.tokens, batch.positions, batch.segments, batch.cu_seqlens, wanted)
-        autocast = torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.precision == "bf16")
-        with autocast:
+        with self._autocast():
             hidden = encode(self.model, batch).float()
         return hidden if wanted is None else hidden.index_select(0, wanted)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
 
 def _obstacle(model: PreTrainedModel) -> str:

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from acclimate.errors import UserError
-from acclimate.models.building import Kind, Labels, auto_class, seeded
+from acclimate.models.building import Labels, model_class, seeded
+from acclimate.models.finding import family_of
+from acclimate.models.kinds import Kind
 from acclimate.models.packed_attention import register
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from acclimate.models.bert import Vocabulary
+    from acclimate.models.family import Family, Vocabulary
 
 
 def load_model(
@@ -27,6 +29,7 @@ def load_model(
     seed: int = 0,
     changes: dict[str, Any] | None = None,
     warn: Callable[[str], object] = lambda text: None,
+    family: type[Family] | None = None,
 ) -> PreTrainedModel:
     """The model of `kind` with the weights in `source`; what the weights lack (a new head) is drawn from the seed.
 
@@ -55,12 +58,19 @@ def load_model(
         setattr(config, name, value)
     if labels is not None:
         labels.write_into(config)
+    family = family or family_of(config)
+    if config.model_type not in family.model_types:
+        raise UserError(
+            f"{source} holds a model of type {config.model_type!r}, which the family {family.registered_as[1]} does "
+            f"not take; it takes: {', '.join(family.model_types)}"
+        )
+    packed = {"attn_implementation": register()} if family.packed else {}
     try:
         with seeded(seed):
-            model, report = auto_class(kind).from_pretrained(
+            model, report = model_class(kind, family).from_pretrained(
                 source,
                 config=config,
-                attn_implementation=register(),
+                **packed,
                 dtype=torch.float32,
                 use_safetensors=True,
                 trust_remote_code=False,

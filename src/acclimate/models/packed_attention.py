@@ -6,6 +6,9 @@ the mask that `sdpa` would get.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -17,6 +20,17 @@ from acclimate.kernels.attention import attention
 from acclimate.models.packing import Packing
 
 NAME = "acclimate_packed"
+_packed: ContextVar[bool] = ContextVar("packed", default=False)
+
+
+@contextmanager
+def packed_call() -> Iterator[None]:
+    """Inside, Transformers makes no masks: over a row of many sequences one would take its length squared."""
+    token = _packed.set(True)
+    try:
+        yield
+    finally:
+        _packed.reset(token)
 
 
 def packed_attention(
@@ -31,7 +45,8 @@ def packed_attention(
     packing: Packing | None = None,
     **others: Any,
 ) -> tuple[Tensor, None]:
-    """query, key, value [1, H, T, D] → [1, T, H, D]; tokens attend within their own sequence only."""
+    """query, key, value [1, H, T, D] → [1, T, H, D]; tokens attend within their own sequence only, and where the module
+    is causal to those before them."""
     if packing is None:
         from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
@@ -41,10 +56,13 @@ def packed_attention(
         return out, None
     num_heads, size = query.shape[1], query.shape[3]
     scale = size**-0.5 if scaling is None else scaling
+    causal = bool(getattr(module, "is_causal", False))
     if native.takes(query):
         starts = packing.cu_seqlens
         q, k, v = (x.squeeze(0).transpose(0, 1) for x in (query, key, value))  # [T, H, D]
-        return attention(q, k, v, starts, starts, scale=scale, dropout=dropout).unsqueeze(0), None
+        return attention(q, k, v, starts, starts, scale=scale, dropout=dropout, causal=causal).unsqueeze(
+            0
+        ), None
     layout = packing.layout
     q, k, v = (layout.spread(x.squeeze(0).transpose(0, 1)) for x in (query, key, value))  # [P, H, D]
     outputs = []
@@ -54,7 +72,10 @@ def packed_attention(
         q_nhld, k_nhld, v_nhld = (
             x[places].view(n, length, num_heads, size).transpose(1, 2) for x in (q, k, v)
         )
-        out = _attend(q_nhld, k_nhld, v_nhld, group.mask, dropout, scale)
+        mask = group.mask
+        if causal:  # padding stands behind the real tokens, which do not look there
+            mask = torch.ones(length, length, dtype=torch.bool, device=query.device).tril()
+        out = _attend(q_nhld, k_nhld, v_nhld, mask, dropout, scale)
         outputs.append(out.transpose(1, 2).reshape(n * length, num_heads, size))
     return layout.collect(torch.cat(outputs)).unsqueeze(0), None
 
@@ -82,5 +103,10 @@ def register() -> str:
 
     if NAME not in AttentionInterface():
         AttentionInterface.register(NAME, packed_attention)
-        AttentionMaskInterface.register(NAME, ALL_MASK_ATTENTION_FUNCTIONS["sdpa"])
+        usual = ALL_MASK_ATTENTION_FUNCTIONS["sdpa"]
+
+        def mask(*inputs: Any, **named: Any) -> Tensor | None:
+            return None if _packed.get() else usual(*inputs, **named)
+
+        AttentionMaskInterface.register(NAME, mask)
     return NAME

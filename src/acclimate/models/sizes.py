@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from acclimate.errors import UserError
+from acclimate.models.kinds import Kind
 from acclimate.recipe.registry import registry
 from acclimate.recipe.settings import nearest
 
+if TYPE_CHECKING:
+    from acclimate.models.family import Family
 
-def count_parameters(config: Any, kind: str = "encoder") -> int:
+
+def count_parameters(config: Any, kind: Kind = "encoder", family: type[Family] | None = None) -> int:
     """Exact number of parameters, tied ones once; `encoder` has its pooler, `mlm` its head."""
     import torch
 
-    from acclimate.models.building import auto_class
+    from acclimate.models.building import model_class
+    from acclimate.models.finding import family_of
 
+    built = model_class(kind, family or family_of(config))
+    make = built.from_config if hasattr(built, "from_config") else built._from_config
     with torch.device("meta"):
-        model = auto_class(kind).from_config(config)  # type: ignore[arg-type]
+        model = make(config)
     return sum(p.numel() for p in model.parameters())
+
+
+def preset(family: str, size: str) -> Family:
+    """The settings of a published preset. Raises UserError with the nearest spelling."""
+    found: Any = registry.get("family", family)
+    if size not in found.sizes:
+        raise UserError(f"unknown size {family}/{size}; {nearest(size, found.sizes)}")
+    return found.model_validate({"size": size})  # type: ignore[no-any-return]
 
 
 def describe(family: str, size: str) -> dict[str, Any]:
     """Layers, parameters, FLOPs and memory of a published preset, e.g. ("bert", "tiny")."""
-    settings_class = registry.get("family", family)
-    import importlib
-
-    sizes = importlib.import_module(settings_class.__module__).SIZES
-    if size not in sizes:
-        raise UserError(f"unknown size {family}/{size}; {nearest(size, sizes)}")
-    config = settings_class.model_validate({"size": size}).config()  # type: ignore[attr-defined]
-    encoder = count_parameters(config)
-    masked = count_parameters(config, "mlm")
+    settings = preset(family, size)
+    config = settings.config()
+    encoder = count_parameters(config, "encoder", type(settings))
+    masked = count_parameters(config, "mlm", type(settings))
     return {
         "family": family,
         "size": size,

@@ -48,6 +48,8 @@ class SequenceClassification:
     Raises ValueError when labels, number of classes and weights do not fit together.
     """
 
+    num_terms = 1
+
     def __init__(
         self,
         labels: NDArray[Any],
@@ -93,9 +95,9 @@ class SequenceClassification:
             return torch.where(targets > 0, weights[1], weights[0])
         return weights[targets]
 
-    def count(self, batch: PackedBatch) -> float:
+    def count(self, batch: PackedBatch) -> tuple[float, ...]:
         """Sum of the targets' weights."""
-        return float(self._target_weights(batch.targets).double().sum())
+        return (float(self._target_weights(batch.targets).double().sum()),)
 
     def loss(self, model: PreTrainedModel, batch: PackedBatch) -> Loss:
         """The weighted sum over the batch."""

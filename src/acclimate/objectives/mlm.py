@@ -5,7 +5,7 @@ Legend: T tokens in the row, B sequences, M targets, V vocabulary, H hidden size
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,19 +14,19 @@ from pydantic import field_validator, model_validator
 from acclimate.batching.counter_random import absorb, below, draw, mix, stream
 from acclimate.batching.packed import PackedBatch, Sequences, pack
 from acclimate.errors import UserError
-from acclimate.objectives.protocol import Loss
-from acclimate.recipe.settings import Component
+from acclimate.objectives.protocol import Loss, ObjectiveSettings
 from acclimate.recipe.units import Share
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 
-class Mlm(Component):
+class Mlm(ObjectiveSettings):
     """Masked language modelling with masks that change every epoch (dynamic masking, Liu et al. 2019)."""
 
     registered_as: ClassVar[tuple[str, str]] = ("objective", "mlm")
     bare: ClassVar[str | None] = "rate"
+    trains: ClassVar[str] = "mlm"
 
     rate: Share = 0.15
     """Share of each sequence's tokens that are asked for; one at least, never a special token."""
@@ -82,6 +82,8 @@ class MaskedLanguageModel:
     every set of that size being equally likely. What is hidden is a function of (seed, epoch, sequence id,
     position) alone: the same whatever else is in the batch, and again after a resume.
     """
+
+    num_terms = 1
 
     def __init__(
         self,
@@ -144,23 +146,13 @@ class MaskedLanguageModel:
     def _random(self, bits: NDArray[np.uint64]) -> NDArray[np.int64]:
         return below(mix(bits ^ self._key), len(self._ordinary))
 
-    def count(self, batch: PackedBatch) -> float:
+    def count(self, batch: PackedBatch) -> tuple[float, ...]:
         """Number of targets."""
-        return float(len(batch.targets))
+        return (float(len(batch.targets)),)
 
     def loss(self, model: PreTrainedModel, batch: PackedBatch) -> Loss:
         """Cross entropy in nats, fp32, summed over the targets; the vocabulary is scored at targets only."""
-        import torch
+        from acclimate.models.forward import encode
+        from acclimate.objectives.tokens import token_loss
 
-        from acclimate.models.forward import encode, token_losses
-
-        hidden = encode(model, batch)  # [T, H]
-        total, each = token_losses(model, hidden[batch.target_positions], batch.targets)
-        owner = torch.searchsorted(batch.cu_seqlens, batch.target_positions, right=True) - 1
-        sums: Any = each.new_zeros(len(batch.ids)).index_add_(0, owner, each)
-        return Loss(
-            sum=total,
-            count=self.count(batch),
-            per_sequence=sums,
-            counts=torch.bincount(owner, minlength=len(batch.ids)),
-        )
+        return token_loss(model, encode(model, batch), batch)

@@ -1,15 +1,82 @@
-"""What an objective is to the training loop. Pretraining, fine-tuning and distillation all look like this."""
+"""What an objective is to the pipeline and to the loop. Pretraining, tuning and distillation all look like this."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from acclimate.batching.packed import PackedBatch, Sequences
+from acclimate.progress import Tell
+from acclimate.recipe.settings import Component
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from acclimate.batching.sequence_store import TextStore
+
+Mark = Literal["words", "sentences"]
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Where one part (train, validation or test) of what there is to learn from stands."""
+
+    corpus: Path
+    """A token store."""
+    own: Path | None = None
+    """What the objective's `write` wrote of the part, for an objective that brings data."""
+
+
+class ObjectiveSettings(Component):
+    """A choice of objective in a recipe: what it needs of the text and of the model, and the objective itself."""
+
+    trains: ClassVar[str]
+    """The kind of model (`models/kinds.py`) that it needs."""
+    likelihood: ClassVar[Literal["every", "some"] | None] = "some"
+    """Whether its loss is −log p of the text's tokens, so that bits per byte can be stated: of every token, of some
+    (an estimate, decision 0003), or not at all."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of model that it needs, where settings decide it."""
+        return self.trains
+
+    @property
+    def marks(self) -> frozenset[Mark]:
+        """What must be known of the text besides its tokens: where words and sentences start."""
+        return frozenset()
+
+    @property
+    def data(self) -> Component | None:
+        """The reader of data that it brings besides the corpus, such as parallel texts; None: the corpus is all."""
+        return None
+
+    def write(
+        self, folder: Path, *, tokenizer: PreTrainedTokenizerFast, sequence_length: int, seed: int, tell: Tell
+    ) -> dict[str, Any]:
+        """Write what `data` reads, ready to be drawn from, into the folder's `train`, `validation` and `test`.
+
+        Returns the account: `read`, `kept`, `dropped` by reason, and samples of what was dropped in `dropped.jsonl`.
+        """
+        raise NotImplementedError
+
+    def store(
+        self, texts: Texts, *, tokenizer: PreTrainedTokenizerFast, sequence_length: int, seed: int
+    ) -> TextStore:
+        """The sequences that it learns from; `sequence_length` counts special tokens."""
+        from acclimate.batching.sequence_store import WindowStore
+        from acclimate.batching.token_store import TokenStore
+        from acclimate.tokenizer.template import boundaries
+
+        return WindowStore(TokenStore(texts.corpus), sequence_length, *boundaries(tokenizer))
+
+    if TYPE_CHECKING:
+
+        def build(self, *, tokenizer: Any, seed: int, fixed: bool = False) -> Objective:
+            """The objective at work. With `fixed`, what is hidden does not change with the epoch: for validation."""
+            ...
 
 
 @dataclass(frozen=True)
@@ -25,18 +92,37 @@ class Loss:
     counts: torch.Tensor | None = None
     """[B] the matching counts."""
     parts: dict[str, float] = field(default_factory=dict)
-    """Sums of named parts, for the log."""
+    """Sums of named parts, for the log; each is divided by `count`."""
+    name: str = ""
+    """Of this term, where a loss has several."""
+    weight: float = 1.0
+    """Of this term: what is minimised is the sum over terms of weight · sum / count, counts taken over the step."""
+    others: tuple[Loss, ...] = ()
+    """More terms, after this one, which leads: figures of held-out text are made of it."""
+
+    @property
+    def terms(self) -> tuple[Loss, ...]:
+        return (self, *self.others)
 
 
 class Objective(Protocol):
-    """Prepares batches and computes the loss."""
+    """Prepares batches and computes the loss.
+
+    One that keeps tensors from step to step, such as the memory of a recurrent model, has `carried` and `carry`
+    (`engine/state.py`), and they are saved with the state.
+    """
+
+    @property
+    def num_terms(self) -> int:
+        """How many terms its losses have; the same at every step."""
+        ...
 
     def prepare(self, sequences: Sequences) -> PackedBatch:
         """Choose what is hidden and what is asked. A function of (seed, sequences.epochs, sequences.ids) alone."""
         ...
 
-    def count(self, batch: PackedBatch) -> float:
-        """What `loss` would give as count, without running the model."""
+    def count(self, batch: PackedBatch) -> tuple[float, ...]:
+        """What `loss` would give as count of each of its terms, without running the model."""
         ...
 
     def loss(self, model: PreTrainedModel, batch: PackedBatch) -> Loss:

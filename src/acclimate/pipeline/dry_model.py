@@ -67,13 +67,13 @@ def dry_tokenizer(recipe: Recipe) -> PreTrainedTokenizerFast:
 
 def dry_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, part: TrainedPart) -> PreTrainedModel:
     """The model that the part trains, with what does not train frozen. A task's starts without the pretraining."""
-    from acclimate.models.bert import Vocabulary
     from acclimate.models.building import Labels
+    from acclimate.models.family import Vocabulary
 
     model: PreTrainedModel = recipe.model.build(
-        vocabulary=Vocabulary(len(tokenizer), int(tokenizer.pad_token_id)),
+        vocabulary=Vocabulary.of(tokenizer),
         seed=recipe.seed,
-        kind="classification" if part.is_task else "mlm",
+        kind="classification" if part.is_task else part.settings.objective.kind,
         labels=Labels(CLASSES, part.settings.multi_label) if part.is_task else None,
     )
     if part.is_task:

@@ -28,6 +28,8 @@ _LEARNT = 0.98
 def figures_stage(recipe: Recipe) -> Stage:
     """Losses before and after pretraining → loss, perplexity and bits per byte, each with its interval."""
     intervals = recipe.evaluate.intervals
+    assert recipe.pretrain is not None
+    likelihood = recipe.pretrain.objective.likelihood  # type: ignore[attr-defined]
 
     def run(work: Work) -> None:
         from safetensors.numpy import load_file
@@ -37,7 +39,8 @@ def figures_stage(recipe: Recipe) -> Stage:
 
         trained = work.inputs["pretrain"].folder
         losses = load_file(trained / HELD_OUT)
-        _add_frequencies(losses, work.inputs["tokens"].folder)
+        if likelihood is not None:
+            _add_frequencies(losses, work.inputs["tokens"].folder)
         figures: dict[str, Any] = {}
         for moment in MOMENTS:
             if f"{moment}/sums" not in losses:  # the corpus holds out no test text
@@ -51,7 +54,11 @@ def figures_stage(recipe: Recipe) -> Stage:
                 num_bytes=num_bytes,
                 resampling=intervals.build(),
                 groups=losses[f"{moment}/documents"],
+                likelihood=likelihood if moment != "frequencies" else "some",
             )
+        if figures["frequencies"] is None:
+            write_json(work.folder / FIGURES, {**read_json(trained / OUTCOME), **figures})
+            return
         after, floor = figures["after"]["loss"]["value"], figures["frequencies"]["loss"]["value"]
         if after > floor * _LEARNT:
             work.emit(
@@ -65,7 +72,10 @@ def figures_stage(recipe: Recipe) -> Stage:
         name="figures",
         kind="figures",
         version=2,
-        settings={"intervals": intervals.dumped()},
+        settings={
+            "intervals": intervals.dumped(),
+            **({} if likelihood == "some" else {"likelihood": likelihood}),
+        },
         needs=("pretrain", "tokens"),
         run=run,
     )

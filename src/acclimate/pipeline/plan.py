@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from acclimate.pipeline.language_figures import figures_stage
+from acclimate.pipeline.material import brings_data, material_stage
 from acclimate.pipeline.pretrain import pretrain_stage
 from acclimate.pipeline.stage import Stage
 from acclimate.pipeline.tasks import augmented_stage, evaluation_stage, examples_stage, task_stages
@@ -27,6 +28,8 @@ def plan(recipe: Recipe, digests: Callable[[Path], str]) -> list[Stage]:
     adapting = vocabulary_stages(recipe, digests)
     if recipe.pretrain is not None or adapting:
         stages += [tokens_stage(recipe), *adapting]
+    if brings_data(recipe):
+        stages.append(material_stage(recipe, digests))
     if recipe.pretrain is not None:
         stages += [pretrain_stage(recipe, digests), figures_stage(recipe)]
     for name, task in recipe.tasks.items():

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from acclimate.engine.interrupt import Interrupted
 from acclimate.errors import UserError
+from acclimate.pipeline.material import MATERIAL, brings_data
 from acclimate.pipeline.stage import Stage, Work
 from acclimate.pipeline.starting_point import VOCABULARY, adapts, with_adapted_checkpoint
 from acclimate.recipe.sections import Recipe
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from acclimate.batching.curriculum import Curriculum
-    from acclimate.batching.sequence_store import WindowStore
+    from acclimate.batching.sequence_store import TextStore
     from acclimate.engine.checkpoint import Checkpoints
     from acclimate.engine.loop import Training
     from acclimate.engine.measure import Measured
@@ -49,7 +50,11 @@ def pretrain_stage(recipe: Recipe, digests: Callable[[Path], str]) -> Stage:
             "pretrain": settings.model_dump(mode="json", by_alias=True, exclude={"checkpoint"}),
         },
         outside={} if adapts(recipe) else model_identity(recipe, digests),
-        needs=("corpus", "tokenizer", "tokens", *([VOCABULARY] if adapts(recipe) else ())),
+        needs=(
+            *("corpus", "tokenizer", "tokens"),
+            *([VOCABULARY] if adapts(recipe) else ()),
+            *([MATERIAL] if brings_data(recipe) else ()),
+        ),
         packages=("torch", "transformers"),
         run=lambda work: _run(recipe, work),
     )
@@ -94,8 +99,10 @@ def require_same_vocabulary(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) 
 
 def require_positions(model: PreTrainedModel, setting: str, length: int) -> None:
     """Raises UserError when sequences of this length do not fit the model; only a checkpoint can surprise us here."""
-    positions = model.config.max_position_embeddings
-    if length > positions:
+    from acclimate.models.finding import family_of
+
+    positions = family_of(model.config).max_length(model.config)
+    if positions is not None and length > positions:
         raise UserError(f"{setting} is {length}, the model takes sequences of {positions} tokens at most")
 
 
@@ -126,7 +133,7 @@ class Pretraining:
     """One run of the stage on one rank: the objects that its steps share."""
 
     def __init__(self, recipe: Recipe, work: Work, machine: Machine, ranks: Ranks) -> None:
-        from acclimate.models.bert import Vocabulary
+        from acclimate.models.family import Vocabulary
         from acclimate.tokenizer.loading import load_tokenizer
 
         recipe = with_adapted_checkpoint(recipe, work.inputs)
@@ -134,25 +141,28 @@ class Pretraining:
         self.recipe, self.settings, self.work = recipe, recipe.pretrain, work
         self.machine, self.ranks = machine, ranks
         self.tokenizer: PreTrainedTokenizerFast = load_tokenizer(work.inputs["tokenizer"].folder)
-        vocabulary = Vocabulary(len(self.tokenizer), int(self.tokenizer.pad_token_id))
+        vocabulary = Vocabulary.of(self.tokenizer)
         require_same_vocabulary(recipe, self.tokenizer)
         model = recipe.model.build(
             vocabulary=vocabulary,
             seed=recipe.seed,
-            kind="mlm",
+            kind=self.settings.objective.kind,  # type: ignore[attr-defined]
             warn=lambda text: work.emit("warning", message=text),
         )
         self.model: PreTrainedModel = model.to(self.machine.device)
         require_positions(self.model, "pretrain.sequence_length", self.settings.sequence_length)
 
-    def store(self, split: str) -> WindowStore:
-        from acclimate.batching.sequence_store import WindowStore
-        from acclimate.batching.token_store import TokenStore
-        from acclimate.tokenizer.template import boundaries
+    def store(self, split: str) -> TextStore:
+        from acclimate.objectives.protocol import Texts
 
-        first, last = boundaries(self.tokenizer)
-        tokens = TokenStore(self.work.inputs["tokens"].folder / split)
-        return WindowStore(tokens, self.settings.sequence_length, first, last)
+        own = self.work.inputs.get(MATERIAL)
+        texts = Texts(self.work.inputs["tokens"].folder / split, None if own is None else own.folder / split)
+        return self.settings.objective.store(  # type: ignore[attr-defined, no-any-return]
+            texts,
+            tokenizer=self.tokenizer,
+            sequence_length=self.settings.sequence_length,
+            seed=self.recipe.seed,
+        )
 
     def measured(self, split: str, *, all_of_it: bool = False) -> Measured:
         """The model's loss on held-out text under masks that are always the same."""
@@ -231,18 +241,20 @@ class Pretraining:
         """The training, its state, where it is saved, and the checkpoint it was resumed from, if any."""
         from acclimate.engine.checkpoint import Checkpoints
         from acclimate.engine.loop import Training
-        from acclimate.engine.state import TrainState, listening
+        from acclimate.engine.state import TrainState, carrying, listening
 
         settings = self.settings
         schedule = settings.schedule.build(length=settings.length)
+        objective = settings.objective.build(tokenizer=self.tokenizer, seed=self.recipe.seed)
         state = TrainState(
             self.model,
             settings.optimizer.build(model=self.model),
             [part.build() for part in settings.gradients],
             listening(schedule),
+            carrying(objective),
         )
         training = Training(
-            objective=settings.objective.build(tokenizer=self.tokenizer, seed=self.recipe.seed),
+            objective=objective,
             feed=self.feed(),
             schedule=schedule,
             length=settings.length,
@@ -280,7 +292,9 @@ class Pretraining:
             stop=self.work.stop,
         )
         store = self.store("validation")
-        tokens_per_byte = store.num_tokens / max(1, store.num_bytes)
+        tokens_per_byte: float | None = store.num_tokens / max(1, store.num_bytes)
+        if settings.objective.likelihood is None:  # type: ignore[attr-defined]
+            tokens_per_byte = None
         with (
             threads(team.threads),
             self.work.stop.polite(),
@@ -318,7 +332,7 @@ class Pretraining:
             curriculum=self.curriculum(store),
         )
 
-    def curriculum(self, store: WindowStore) -> Curriculum | None:
+    def curriculum(self, store: TextStore) -> Curriculum | None:
         """The order of the first sequences, where the recipe wants one."""
         from acclimate.batching.curriculum import Curriculum, rarity_of
 

@@ -207,10 +207,10 @@ def _finetuning(recipe: Recipe, name: str, arm: Arm, seed: int) -> Callable[[Wor
 def _start(
     recipe: Recipe, arm: Arm, work: Work, tokenizer: Any, labels: Labels, seed: int
 ) -> PreTrainedModel:
-    from acclimate.models.bert import Vocabulary
+    from acclimate.models.family import Vocabulary
     from acclimate.models.loading import load_model
 
-    vocabulary = Vocabulary(len(tokenizer), int(tokenizer.pad_token_id))
+    vocabulary = Vocabulary.of(tokenizer)
     if arm == "with":
         folder = work.inputs["pretrain"].folder / MODEL
         return load_model(folder, "classification", vocabulary=vocabulary, labels=labels, seed=seed)

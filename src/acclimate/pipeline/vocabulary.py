@@ -158,7 +158,7 @@ def _measured(
     from acclimate.batching.sequence_store import WindowStore
     from acclimate.engine.measure import measure
     from acclimate.evaluate.language_model import language_model_figures
-    from acclimate.models.bert import Vocabulary
+    from acclimate.models.family import Vocabulary
     from acclimate.objectives.mlm import Mlm
     from acclimate.pipeline.setup_torch import prepare
     from acclimate.recipe.units import Length
@@ -168,7 +168,7 @@ def _measured(
     pretrain = recipe.pretrain
     part: Any = Mlm() if pretrain is None else pretrain.objective
     length = _SEQUENCE_LENGTH if pretrain is None else pretrain.sequence_length
-    vocabulary = Vocabulary(len(tokenizer), int(tokenizer.pad_token_id))
+    vocabulary = Vocabulary.of(tokenizer)
     model: PreTrainedModel = start.model.build(vocabulary=vocabulary, seed=recipe.seed, kind="mlm")
     model = model.to(machine.device)  # type: ignore[arg-type]
     store = WindowStore(tokens, length, *boundaries(tokenizer))

@@ -71,7 +71,7 @@ PARTS: tuple[tuple[str, str, str], ...] = (
     ("new_rows", "wechsel", "acclimate.models.vocabulary.neighbours:Wechsel"),
     ("segmentation", "bpe_dropout", "acclimate.tokenizer.sampling.settings:BpeDropout"),
     ("segmentation", "unigram_sampling", "acclimate.tokenizer.sampling.settings:UnigramSampling"),
-    ("family", "bert", "acclimate.models.bert:Bert"),
+    ("family", "bert", "acclimate.models.families.bert:Bert"),
     ("objective", "mlm", "acclimate.objectives.mlm:Mlm"),
     ("optimizer", "adamw", "acclimate.optim.adamw:AdamW"),
     ("optimizer", "sgd", "acclimate.optim.sgd:Sgd"),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from acclimate.recipe.portions import Portion, TextUnit
-from acclimate.recipe.settings import Component, Part, Settings
+from acclimate.recipe.settings import Component, Part, Settings, problem
 from acclimate.recipe.units import Batch, Count, Length, Share
 from acclimate.recipe.wording import Called
 
@@ -322,6 +322,16 @@ class Hardware(Settings):
     """Most tokens or sequences in a rank's memory at once; a batch is added up from such pieces, exactly."""
 
 
+def _objectives() -> Iterator[tuple[str, str]]:
+    """(name, kind of model that it trains) of every objective whose settings do not decide it."""
+    from acclimate.recipe.registry import registry
+
+    for name in registry.names("objective"):
+        objective: Any = registry.get("objective", name)
+        if hasattr(objective, "trains"):
+            yield name, objective.trains
+
+
 def _folder_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
         raise ValueError(f"{name!r} names a folder: letters, digits, `.`, `_`, `-` only, at most 64")
@@ -352,6 +362,22 @@ class Recipe(Settings):
     """How figures are stated."""
     hardware: Hardware = Hardware()
     """What the run may use."""
+
+    @model_validator(mode="after")
+    def _model_has_the_head(self) -> Recipe:
+        family: Any = self.model
+        if family is None or self.pretrain is None:
+            return self
+        objective: Any = self.pretrain.objective
+        if objective.kind not in family.kinds:
+            fitting = [name for name, kind in _objectives() if kind in family.kinds]
+            name = family.registered_as[1]
+            raise problem(
+                f"the family {name} cannot learn by {objective.registered_as[1]}: it has no head for it; "
+                f"{name} takes: {', '.join(fitting)}",
+                at=("pretrain", "objective"),
+            )
+        return self
 
 
 class CorpusRecipe(Recipe):

@@ -1,0 +1,242 @@
+"""What every family of models is: sizes as data, settings, and how its parts are called on packed rows.
+
+Legend: T tokens in the row, B sequences, M targets, H hidden size, V vocabulary, C classes.
+
+A family is one file in `families/`. It states its sizes and its configuration; what this class does for a plain
+Transformers encoder stands unless the family's models are called otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import Field, field_validator, model_validator
+
+from acclimate.models.kinds import AUTO_CLASSES, Kind
+from acclimate.recipe.paths import ModelSource
+from acclimate.recipe.settings import Component, Part, nearest, problem
+from acclimate.recipe.units import Share
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel
+
+    from acclimate.batching.packed import PackedBatch
+    from acclimate.models.building import Labels
+
+INITIALISER = Part("initialiser")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What a model must know of its tokenizer."""
+
+    size: int
+    pad_id: int
+    special: Mapping[str, int] | None = None
+    """Ids of the roles that the tokenizer names, such as `bos_token` and `eos_token`."""
+
+    @classmethod
+    def of(cls, tokenizer: Any) -> Vocabulary:
+        """That of a Transformers tokenizer."""
+        roles = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+        ids = {role: getattr(tokenizer, f"{role}_id") for role in roles}
+        special = {role: int(id) for role, id in ids.items() if id is not None}
+        return cls(len(tokenizer), int(tokenizer.pad_token_id), special)
+
+
+class Family(Component):
+    """A family of models. Class attributes say what its models are; fields are what a recipe may choose."""
+
+    model_types: ClassVar[tuple[str, ...]]
+    """`model_type` of the configurations whose models this family knows how to run."""
+    sizes: ClassVar[Mapping[str, Mapping[str, Any]]]
+    """Size → values of the configuration in which it differs from the others, the published vocabulary among them."""
+    default_size: ClassVar[str]
+    preset: ClassVar[Mapping[str, Any]] = {}
+    """Values of the configuration that all sizes share."""
+    kinds: ClassVar[Mapping[Kind, str]] = {
+        one: AUTO_CLASSES[one] for one in ("encoder", "mlm", "classification", "tokens")
+    }
+    """Kinds that the family can be built as, each with its class: one of Transformers, or `module:Class` of ours."""
+    causal: ClassVar[bool] = False
+    """Whether a token sees those before it only."""
+    packed: ClassVar[bool] = True
+    """Whether its attention goes through Transformers' attention interface, so that rows need no padding; else
+    sequences of similar length are padded together."""
+    first_position: ClassVar[int] = 0
+    """Row of the position table that a sequence's first token has."""
+    position_input: ClassVar[str | None] = "position_ids"
+    """Name of the model's input for positions; None where it counts them itself."""
+    token_inputs: ClassVar[Mapping[str, str]] = {"segments": "token_type_ids"}
+    """The batch's values for each token → name of the model's input. `segments`, and what stands in `by_token`."""
+
+    size: str | None = None
+    """One of the published sizes."""
+    checkpoint: ModelSource | None = None
+    """Start from these weights instead of random ones: a Transformers folder or a hub id."""
+    positions: int = Field(default=512, ge=16)
+    """Longest sequence that the model can take, in tokens; a checkpoint brings its own."""
+    dropout: Share = 0.1
+    """Share of hidden values zeroed in training, everywhere but in attention."""
+    attention_dropout: Share = 0.1
+    """Share of attention weights zeroed in training."""
+    initialise: Annotated[Component, INITIALISER] = Field(default="truncated_normal")  # type: ignore[assignment]
+    """How random weights are drawn; a checkpoint's weights are kept."""
+
+    @field_validator("size")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        if value is not None and value not in cls.sizes:
+            raise ValueError(f"unknown size {value!r} of {cls.registered_as[1]}; {nearest(value, cls.sizes)}")
+        return value
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Family:
+        if self.size and self.checkpoint:
+            raise ValueError("`size` and `checkpoint` exclude each other: the checkpoint has its own size")
+        if self.checkpoint:
+            for name in self.of_random_weights():
+                usual = type(self).model_fields[name].default
+                if name == "initialise":
+                    usual = INITIALISER.parse(usual)
+                if getattr(self, name) != usual:
+                    raise problem(
+                        f"{name}: the checkpoint brings its own, so this would have no effect", at=(name,)
+                    )
+        return self
+
+    @classmethod
+    def of_random_weights(cls) -> tuple[str, ...]:
+        """Settings that mean nothing beside a checkpoint: all but those that `changes` hands on."""
+        return ("positions", "initialise")
+
+    @property
+    def starts_from(self) -> str | None:
+        """The checkpoint's folder or hub id; None for random weights."""
+        return self.checkpoint
+
+    def max_positions(self) -> int | None:
+        """Longest sequence in tokens; None when only the checkpoint knows, or there is no limit."""
+        return None if self.checkpoint else self.positions
+
+    def changes(self) -> dict[str, Any]:
+        """Values of the configuration that a recipe may change even beside a checkpoint."""
+        return {
+            "hidden_dropout_prob": self.dropout,
+            "attention_probs_dropout_prob": self.attention_dropout,
+        }
+
+    def config(self, vocabulary: Vocabulary | None = None) -> Any:
+        """The Transformers configuration; without a vocabulary that of the published preset, whole."""
+        values = {**self.preset, **self.sizes[self.size or self.default_size]}
+        if vocabulary is not None:
+            values |= {"vocab_size": vocabulary.size, "pad_token_id": vocabulary.pad_id}
+            values |= self.positioned()
+        return self.config_class()(**{**values, **self.changes()})
+
+    def positioned(self) -> dict[str, Any]:
+        """Values of the configuration that say how long a sequence may be."""
+        return {"max_position_embeddings": self.positions + self.first_position}
+
+    @classmethod
+    def config_class(cls) -> Any:
+        """The class of its configurations: Transformers' of the first model type, unless a family of ours says."""
+        from transformers import CONFIG_MAPPING
+
+        return CONFIG_MAPPING[cls.model_types[0]]
+
+    def build(
+        self,
+        *,
+        vocabulary: Vocabulary,
+        seed: int,
+        kind: Kind = "mlm",
+        labels: Labels | None = None,
+        warn: Callable[[str], object] = lambda text: None,
+    ) -> PreTrainedModel:
+        """A model of the kind in fp32: random weights from the seed, or the checkpoint's.
+
+        `warn` is told when a checkpoint lacks a head that had to be drawn.
+        """
+        from acclimate.models.building import fresh_model
+        from acclimate.models.loading import load_model
+
+        if self.starts_from is not None:
+            return load_model(
+                self.starts_from,
+                kind,
+                vocabulary=vocabulary,
+                labels=labels,
+                seed=seed,
+                changes=self.changes(),
+                warn=warn,
+                family=type(self),
+            )
+        return fresh_model(
+            self.config(vocabulary),
+            kind,
+            family=type(self),
+            initialise=self.initialise,
+            seed=seed,
+            labels=labels,
+        )
+
+    @classmethod
+    def max_length(cls, config: Any) -> int | None:
+        """Longest sequence in tokens that a model of this configuration takes; None: no limit."""
+        positions = getattr(config, "max_position_embeddings", None)
+        return None if positions is None else int(positions) - cls.first_position
+
+    @classmethod
+    def inputs(cls, batch: PackedBatch) -> dict[str, Tensor]:
+        """What the model is given of each token, by the names of its inputs: [T, …] each."""
+        found = {"input_ids": batch.tokens}
+        if cls.position_input is not None:
+            found[cls.position_input] = batch.positions + cls.first_position
+        for ours, theirs in cls.token_inputs.items():
+            found[theirs] = batch.segments if ours == "segments" else batch.by_token[ours]
+        return found
+
+    @classmethod
+    def encode(cls, model: PreTrainedModel, batch: PackedBatch) -> Tensor:
+        """[T, H] the last layer's output; of an encoder-decoder that of the decoder, [decoder's T, H]."""
+        from acclimate.models.rows import packed_output, padded_output
+
+        run = packed_output if cls.packed else padded_output
+        return run(model.base_model, cls.inputs(batch), batch.cu_seqlens)
+
+    @classmethod
+    def before_vocabulary(cls, model: PreTrainedModel, hidden: Tensor) -> Tensor:
+        """[M, H] → [M, E]: the language model's head but for its projection."""
+        return hidden
+
+    @classmethod
+    def vocabulary(cls, model: PreTrainedModel) -> tuple[Tensor, Tensor | None]:
+        """[V, E] and [V] or None: the projection."""
+        decoder = model.get_output_embeddings()
+        return decoder.weight, decoder.bias  # type: ignore[return-value, union-attr]
+
+    @classmethod
+    def pooled(cls, model: PreTrainedModel, hidden: Tensor, batch: PackedBatch) -> Tensor:
+        """[T, H] → [B, H]: one vector a sequence, as the family's own pooler makes it; its first token without one."""
+        first = hidden.index_select(0, batch.cu_seqlens[:-1])
+        pooler = getattr(model.base_model, "pooler", None)
+        return first if pooler is None else pooler(first.unsqueeze(1))
+
+    @classmethod
+    def classify(cls, model: PreTrainedModel, pooled: Tensor) -> Tensor:
+        """[B, H] → [B, C]"""
+        return model.classifier(model.dropout(pooled))
+
+    @classmethod
+    def classify_tokens(cls, model: PreTrainedModel, hidden: Tensor) -> Tensor:
+        """[M, H] → [M, C]"""
+        return model.classifier(model.dropout(hidden))
+
+    @classmethod
+    def pair_scores(cls, model: PreTrainedModel, pooled: Tensor) -> Tensor:
+        """[B, H] → [B, 2 or 3]: the head over pairs of texts, of models of the kind `pretraining`."""
+        raise NotImplementedError(f"{cls.registered_as[1]} has no head over pairs")

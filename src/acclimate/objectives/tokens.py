@@ -1,0 +1,36 @@
+"""The loss of every objective that asks which token stands at a place.
+
+Legend: T tokens in the row (the decoder's, where there is one), B sequences, M targets, H hidden size.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from acclimate.batching.packed import PackedBatch
+from acclimate.objectives.protocol import Loss
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+
+def token_loss(model: PreTrainedModel, hidden: torch.Tensor, batch: PackedBatch) -> Loss:
+    """Cross entropy in nats, fp32, summed over the batch's targets; the vocabulary is scored at targets only.
+
+    hidden [T, H]: the last layer's output.
+    """
+    import torch
+
+    from acclimate.models.forward import token_losses
+
+    total, each = token_losses(model, hidden.index_select(0, batch.target_positions), batch.targets)
+    starts = batch.cu_seqlens if batch.decoder is None else batch.decoder.cu_seqlens
+    owner = torch.searchsorted(starts, batch.target_positions, right=True) - 1
+    sums: Any = each.new_zeros(len(batch.ids)).index_add_(0, owner, each)
+    return Loss(
+        sum=total,
+        count=float(len(batch.targets)),
+        per_sequence=sums,
+        counts=torch.bincount(owner, minlength=len(batch.ids)),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
@@ -52,6 +53,15 @@ class ObjectiveSettings(Component):
     def data(self) -> Component | None:
         """The reader of data that it brings besides the corpus, such as parallel texts; None: the corpus is all."""
         return None
+
+    @property
+    def brings_data(self) -> bool:
+        """Whether it reads data of its own."""
+        return self.data is not None
+
+    def fingerprint(self, digests: Callable[[Path], str]) -> dict[str, Any]:
+        """Identity by content of that data; `digests` names a file's content."""
+        return {} if self.data is None else {"data": self.data.build().fingerprint(digests)}
 
     def write(
         self, folder: Path, *, tokenizer: PreTrainedTokenizerFast, sequence_length: int, seed: int, tell: Tell

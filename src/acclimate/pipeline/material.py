@@ -17,7 +17,7 @@ PARTS = ("train", "validation", "test")
 def brings_data(recipe: Recipe) -> bool:
     """Whether the recipe's objective reads data besides the corpus."""
     objective: Any = recipe.pretrain and recipe.pretrain.objective
-    return objective is not None and objective.data is not None
+    return objective is not None and bool(objective.brings_data)
 
 
 def material_stage(recipe: Recipe, digests: Callable[[Path], str]) -> Stage:
@@ -47,7 +47,7 @@ def material_stage(recipe: Recipe, digests: Callable[[Path], str]) -> Stage:
         kind=MATERIAL,
         version=1,
         settings={"objective": objective.dumped(), "sequence_length": length, "seed": recipe.seed},
-        outside={"data": objective.data.build().fingerprint(digests)},
+        outside=objective.fingerprint(digests),
         needs=("tokenizer",),
         run=run,
     )

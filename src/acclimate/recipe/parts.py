@@ -73,6 +73,7 @@ PARTS: tuple[tuple[str, str, str], ...] = (
     ("segmentation", "unigram_sampling", "acclimate.tokenizer.sampling.settings:UnigramSampling"),
     ("family", "bert", "acclimate.models.families.bert:Bert"),
     ("objective", "mlm", "acclimate.objectives.mlm:Mlm"),
+    ("objective", "mix", "acclimate.objectives.mix:Mix"),
     ("optimizer", "adamw", "acclimate.optim.adamw:AdamW"),
     ("optimizer", "sgd", "acclimate.optim.sgd:Sgd"),
     ("optimizer", "adam", "acclimate.optim.adam:Adam"),

@@ -48,6 +48,13 @@ def test_documents_are_drawn_whole_when_they_are_known():
     )
 
 
+def test_a_loss_that_is_not_of_tokens_stands_alone():
+    found = language_model_figures(
+        np.array([3.0, 5.0]), np.ones(2), tokens=None, num_bytes=0, resampling=Resampling()
+    )
+    assert found.keys() == {"loss"} and found["loss"]["value"] == 4
+
+
 def test_a_hopeless_model_still_has_figures_that_json_can_say():
     found = language_model_figures(
         np.array([1e6]), np.array([1]), tokens=1, num_bytes=1, resampling=Resampling()

@@ -26,8 +26,8 @@ def step(number: int, loss: float = 2.0, tokens: int = 100, seconds: float = 0.5
 
 
 def validation(number: int, loss: float) -> ValidationRecord:
-    nothing = np.zeros(0)
-    return ValidationRecord(number, loss, True, Measured(nothing, nothing, nothing))
+    seen = Measured(np.zeros(1, np.int64), np.array([loss]), np.ones(1))
+    return ValidationRecord(number, loss, True, seen)
 
 
 @pytest.fixture

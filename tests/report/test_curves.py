@@ -17,7 +17,7 @@ def titles(curves: list[dict[str, Any]]) -> list[str]:
 def test_pretraining_has_four_figures(whole_run: Callable[[str], Path]) -> None:
     curves = pretrain_curves(read_run(whole_run("en")).pretrain)
     assert titles(curves) == [
-        "loss (nats per hidden token) over step",
+        "loss over step",
         "bits per byte, validation over step",
         "learning rate over step",
         "gradient norm before clipping over step",

@@ -49,7 +49,10 @@ def _language_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
     if adapted:
         # The checkpoint as it was, not with new rows that nothing has trained; tokens of both are of another length.
         before = {"bits_per_byte": adapted["before"]["figures"]["bits_per_byte"]}
-    for key, heading in (("bits_per_byte", "bits per byte"), ("perplexity", "perplexity")):
+    headings = {"bits_per_byte": "bits per byte", "perplexity": "perplexity"}
+    if after and not headings.keys() & after.keys():
+        headings = {"loss": "loss, held-out data"}
+    for key, heading in headings.items():
         if key in after:
             old, new = before.get(key), after[key]
             change = signed(new["value"] - old["value"]) if old else ""

@@ -33,10 +33,14 @@ class Measured:
     """Of each further term its name, mean and weight."""
 
     @property
+    def leading(self) -> float:
+        """Mean of the leading term over all its targets; 0 without any."""
+        return float(self.sums.sum() / self.counts.sum()) if self.counts.sum() else 0.0
+
+    @property
     def loss(self) -> float:
         """Mean over all targets; of several terms the weighted sum of their means."""
-        mean = float(self.sums.sum() / self.counts.sum()) if self.counts.sum() else 0.0
-        return self.weight * mean + sum(value * weight for value, weight in self.others.values())
+        return self.weight * self.leading + sum(value * weight for value, weight in self.others.values())
 
 
 @torch.inference_mode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +20,10 @@ def language_model_figures(
     sums: NDArray[Any],
     counts: NDArray[Any],
     *,
-    tokens: int,
+    tokens: int | None,
     num_bytes: int,
     resampling: Resampling,
     groups: NDArray[Any] | None = None,
-    likelihood: Literal["every", "some"] | None = "some",
 ) -> dict[str, dict[str, float]]:
     """loss, perplexity and bits_per_byte, each with value, low and high.
 
@@ -32,22 +31,21 @@ def language_model_figures(
     perplexity its exponential, bits per byte loss · tokens / (ln 2 · bytes), which compares between tokenizers. The
     interval is that of the loss, carried through, for the three rise together.
 
-    tokens, num_bytes: of the whole text that the sequences cover, special tokens left out. A masked model is asked
+    tokens, num_bytes: of the whole text that the sequences cover: the tokens that a model was asked for, or would be. A
+    masked model is asked
     for a part of the tokens only; its bits per byte are those that all tokens would cost at the mean loss of the asked
     ones (pseudo-likelihood under fixed masks; Salazar et al. 2020 mask one at a time).
-    likelihood: `every` when every token was asked for, ends of texts included: bits per byte are then their sum over
-    the text, and nothing is estimated. None: the loss is not of tokens, and stands alone.
+    Without `tokens` the loss is not one of tokens, and stands alone.
     groups: [N] the document of each sequence; whole documents are then resampled, for the windows of one are alike.
     Raises UserError where there is nothing to measure on.
     """
     sums, counts = np.asarray(sums, dtype=np.float64), np.asarray(counts, dtype=np.float64)
-    empty = likelihood is not None and (num_bytes <= 0 or tokens <= 0)
-    if not len(sums) or counts.sum() <= 0 or empty:
+    if not len(sums) or counts.sum() <= 0 or (tokens is not None and (num_bytes <= 0 or tokens <= 0)):
         raise UserError("there is no held-out text to measure the language model on")
     loss = resampling.ratio_interval(sums, counts, groups)
-    if likelihood is None:
+    if tokens is None:
         return {"loss": loss.as_dict()}
-    scale = (counts.sum() if likelihood == "every" else tokens) / (math.log(2) * num_bytes)
+    scale = tokens / (math.log(2) * num_bytes)
     return {
         "loss": loss.as_dict(),
         "perplexity": _mapped(loss, lambda nats: math.exp(min(nats, _LARGEST))).as_dict(),

@@ -50,11 +50,10 @@ def figures_stage(recipe: Recipe) -> Stage:
             figures[moment] = language_model_figures(
                 losses[f"{moment}/sums"],
                 losses[f"{moment}/counts"],
-                tokens=tokens,
+                tokens=tokens if likelihood is not None else None,
                 num_bytes=num_bytes,
                 resampling=intervals.build(),
                 groups=losses[f"{moment}/documents"],
-                likelihood=likelihood if moment != "frequencies" else "some",
             )
         if figures["frequencies"] is None:
             write_json(work.folder / FIGURES, {**read_json(trained / OUTCOME), **figures})

@@ -59,7 +59,14 @@ class TrainingLog:
             self._work.emit("step", **line)
             self._show(record, progress)
         elif isinstance(record, ValidationRecord):
-            line = {"step": record.step, "loss": record.loss, "best": record.best, **self._bits(record.loss)}
+            seen = record.measured
+            line = {
+                "step": record.step,
+                "loss": record.loss,
+                "best": record.best,
+                **self._bits(seen.leading),
+                **{f"loss_{name}": mean for name, (mean, _) in seen.others.items()},
+            }
             self._validations.append(line)
             self._work.emit("validation", **line)
         else:

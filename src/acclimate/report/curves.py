@@ -40,7 +40,7 @@ def _loss(training: Training) -> dict[str, Any] | None:
     if "loss" in seen.columns:
         series.append(Series("validation", seen.step, seen.columns["loss"], "b", marks=True))
         legend.append(("b", "validation"))
-    return _figure(series, "loss (nats per hidden token)", FULL, legend)
+    return _figure(series, "loss", FULL, legend)
 
 
 def _single(kept: Log, name: str, title: str, tone: str, width: int, **options: Any) -> dict[str, Any] | None:

@@ -100,9 +100,11 @@ def training_summary(run: RunRecord) -> str:
 
 def _results(run: RunRecord) -> list[tuple[str, str]]:
     rows = []
-    after = Estimate.of(((run.figures or {}).get("after") or {}).get("bits_per_byte"))
+    figures = (run.figures or {}).get("after") or {}
+    measure = "bits_per_byte" if "bits_per_byte" in figures else "loss"
+    after = Estimate.of(figures.get(measure))
     if after:
-        rows.append(("bits per byte, held-out domain text", _with_range(after)))
+        rows.append((f"{metric_name(measure)}, held-out domain text", _with_range(after)))
     for task in run.tasks:
         metric = main_metric(task, run)
         found = Estimate.of((task.evaluation.get("test") or {}).get(metric))

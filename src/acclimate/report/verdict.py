@@ -157,11 +157,13 @@ def p_value(value: Any) -> str | None:
 
 
 def _domain(run: RunRecord) -> dict[str, Any] | None:
-    """Bits per byte before and after pretraining, and the other figures of the language model."""
+    """Bits per byte before and after pretraining, or the loss of an objective that is no language model's; and the
+    other figures."""
     if not run.figures:
         return None
     moments = {name: run.figures.get(name) or {} for name in ("before", "after", "test", "frequencies")}
-    estimates = {name: Estimate.of(figures.get("bits_per_byte")) for name, figures in moments.items()}
+    measure = "bits_per_byte" if "bits_per_byte" in moments["after"] else "loss"
+    estimates = {name: Estimate.of(figures.get(measure)) for name, figures in moments.items()}
     before, after = estimates["before"], estimates["after"]
     if after is None:
         return None
@@ -189,12 +191,14 @@ def _domain(run: RunRecord) -> dict[str, Any] | None:
         "frequencies": "by token frequency alone",
     }
     return {
+        "measure": metric_name(measure),
+        "in_bits": measure == "bits_per_byte",
         "before": before,
         "after": after,
         "saved": (before.value - after.value) / before.value if before and before.value > 0 else None,
         "plot": drawing(
             lambda width: interval_chart(
-                rows, title="bits per byte of held-out text", width=width, zero=True
+                rows, title=f"{metric_name(measure)} of held-out data", width=width, zero=True
             ),
             CARD,
         ),

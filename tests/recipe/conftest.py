@@ -79,7 +79,7 @@ class Bert(Component):
     """A family."""
 
     registered_as = ("family", "bert")
-    kinds: ClassVar[dict[str, str]] = {"mlm": "AutoModelForMaskedLM"}
+    kinds: ClassVar[tuple[str, ...]] = ("mlm", "classification")
     size: Literal["tiny", "mini"] = "mini"
     """How large."""
     positions: int = 512
@@ -153,6 +153,7 @@ class Classification(Component):
     """A task."""
 
     registered_as = ("task", "classification")
+    kind: ClassVar[str] = "classification"
     train: DataPath | None = None
     """Training examples."""
     data: Reader | None = None

@@ -73,7 +73,7 @@ def dry_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, part: TrainedP
     model: PreTrainedModel = recipe.model.build(
         vocabulary=Vocabulary.of(tokenizer),
         seed=recipe.seed,
-        kind="classification" if part.is_task else part.settings.objective.kind,
+        kind=part.settings.kind if part.is_task else part.settings.objective.kind,
         labels=Labels(CLASSES, part.settings.multi_label) if part.is_task else None,
     )
     if part.is_task:

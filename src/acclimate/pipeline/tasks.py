@@ -158,7 +158,7 @@ def _finetuning(recipe: Recipe, name: str, arm: Arm, seed: int) -> Callable[[Wor
         own = _as_it_was(recipe, arm)
         place = recipe.model.starts_from if own else work.inputs["tokenizer"].folder  # type: ignore[attr-defined]
         tokenizer = load_tokenizer(place)
-        model = _start(recipe, arm, work, tokenizer, labels, seed)
+        model = _start(recipe, name, arm, work, tokenizer, labels, seed)
         require_positions(model, f"tasks.{name}.sequence_length", task.sequence_length)
 
         with TrainingLog(work, task.length) as log:
@@ -205,19 +205,21 @@ def _finetuning(recipe: Recipe, name: str, arm: Arm, seed: int) -> Callable[[Wor
 
 
 def _start(
-    recipe: Recipe, arm: Arm, work: Work, tokenizer: Any, labels: Labels, seed: int
+    recipe: Recipe, name: str, arm: Arm, work: Work, tokenizer: Any, labels: Labels, seed: int
 ) -> PreTrainedModel:
     from acclimate.models.family import Vocabulary
     from acclimate.models.loading import load_model
 
     vocabulary = Vocabulary.of(tokenizer)
+    task: Any = recipe.tasks[name]
+    family: Any = type(recipe.model)
     if arm == "with":
         folder = work.inputs["pretrain"].folder / MODEL
-        return load_model(folder, "classification", vocabulary=vocabulary, labels=labels, seed=seed)
+        return load_model(folder, task.kind, vocabulary=vocabulary, labels=labels, seed=seed, family=family)
     if _adapted(recipe, arm):
         recipe = with_adapted_checkpoint(recipe, work.inputs)
     require_same_vocabulary(recipe, tokenizer)
-    return recipe.model.build(vocabulary=vocabulary, seed=seed, kind="classification", labels=labels)
+    return recipe.model.build(vocabulary=vocabulary, seed=seed, kind=task.kind, labels=labels)
 
 
 def evaluation_stage(recipe: Recipe, name: str, digests: Digests) -> Stage:

@@ -295,6 +295,17 @@ class Pretrain(Settings):
     validate_: Validate = Field(default=Validate(), alias="validate")
     """When held-out text is looked at."""
 
+    @model_validator(mode="after")
+    def _marks_are_known(self) -> Pretrain:
+        objective: Any = self.objective
+        if self.segmentation is not None and objective.marks:
+            raise problem(
+                f"{objective.registered_as[1]} must know where {' and '.join(sorted(objective.marks))} start, which is "
+                "not known of tokens that are drawn; leave `segmentation` out",
+                at=("segmentation",),
+            )
+        return self
+
 
 class Evaluate(Settings):
     """How figures are stated."""
@@ -366,7 +377,15 @@ class Recipe(Settings):
     @model_validator(mode="after")
     def _model_has_the_head(self) -> Recipe:
         family: Any = self.model
-        if family is None or self.pretrain is None:
+        if family is None:
+            return self
+        for task, settings in self.tasks.items():
+            if settings.kind not in family.kinds:  # type: ignore[attr-defined]
+                raise problem(
+                    f"the family {family.registered_as[1]} has no head for {settings.registered_as[1]}",
+                    at=("tasks", task),
+                )
+        if self.pretrain is None:
             return self
         objective: Any = self.pretrain.objective
         if objective.kind not in family.kinds:

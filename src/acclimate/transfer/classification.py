@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from pydantic.functional_validators import BeforeValidator
 
 from acclimate.progress import Tell, silent
+from acclimate.recipe.columns import Column
 from acclimate.recipe.paths import DataPath
 from acclimate.recipe.sections import Every, Gradients, Optimizer, Reader, Schedule
 from acclimate.recipe.settings import Component, Part, Settings, problem
@@ -63,18 +64,6 @@ _TRAINING = (
 _JUDGING = ("metric", "metrics")
 
 
-def _column(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
-        raise ValueError(f"expected the name of a column or its number from 0, found {value!r}")
-    if isinstance(value, int) and value < 0:
-        raise ValueError(f"columns are numbered from 0, found {value}")
-    return value
-
-
-Column = Annotated[str | int, BeforeValidator(_column), Called("column")]
-"""A column by name or by number from 0."""
-
-
 class TaskSplit(Settings):
     """Shares of one source that are held out."""
 
@@ -121,6 +110,7 @@ class Classification(Component):
     """
 
     registered_as: ClassVar[tuple[str, str]] = ("task", "classification")
+    kind: ClassVar[str] = "classification"
 
     train: DataPath | None = None
     """Examples to learn from: CSV, TSV, JSON lines or Parquet; `.txt` is read as TSV. Needs `test`."""

@@ -21,7 +21,7 @@ import ceiling
 import harness
 import text
 from acclimate.models.families.bert import Bert
-from acclimate.models.sizes import forward_flops
+from acclimate.models.sizes import forward_flops, meta_model
 from harness import Race, paired, shown, spread, table, tokens_per_second
 from machine import Clock
 from mlm import settled
@@ -75,7 +75,7 @@ def flops_per_token(size: str, mean: float) -> float:
     config = Bert(size=size).config()  # type: ignore[arg-type]
     hidden, vocabulary = config.hidden_size, text.VOCABULARY
     head = ceiling.ASKED * 2 * (hidden * hidden + hidden * vocabulary)
-    return 3 * (forward_flops(config, round(mean)) + head)
+    return 3 * (forward_flops(meta_model(config, "encoder"), round(mean)) + head)
 
 
 def summed_up(rounds: dict[str, list[dict[str, Any]]], per_token: float) -> dict[str, Any]:

@@ -76,6 +76,9 @@ ALLOWED = {
     ("corpus/storage.py", "write_table"): "fills the draft of a corpus",
     ("tokenizer/training.py", "save_pretrained"): "fills the draft of a tokenizer",
     ("tokenizer/loading.py", "save_pretrained"): "fills the draft of a tokenizer",
+    ("batching/form_store.py", "save"): "makes bytes, which durable writes",
+    ("batching/picture_store.py", "save"): "makes bytes, which durable writes",
+    ("corpus/images/decoding.py", "open"): "reads a picture from memory",
     ("corpus/ngram_model.py", "save"): "writes arrays into a file of artifacts",
     ("corpus/ngram_text.py", "save"): "asks the model to fill the draft of both",
     ("corpus/clean/learnt_perplexity.py", "save"): "asks the model to fill the draft of both",
@@ -97,8 +100,17 @@ ALLOWED = {
     ("cli/tokenizer.py", "save_pretrained"): "fills the draft of a converted tokenizer",
     ("pipeline/pretrain.py", "save_pretrained"): "fills the draft of a pretraining",
     ("pipeline/pretrain.py", "save_file"): "fills the draft of a pretraining",
+    (
+        "models/families/electra/modelling.py",
+        "save_pretrained",
+    ): "fills the folder that its caller has drafted",
     ("pipeline/tasks.py", "save_pretrained"): "fills the draft of a task",
+    ("pipeline/tokens.py", "save_pretrained"): "fills the draft of a tokenizer",
     ("pipeline/tasks.py", "save_file"): "fills the draft of a task",
+    ("models/pruning.py", "save_file"): "fills the scratch folder of a pruned model",
+    ("models/pruning.py", "save_pretrained"): "fills the scratch folder of a pruned model",
+    ("models/importing/converting.py", "save_file"): "fills the scratch folder of an import",
+    ("models/importing/converting.py", "save_pretrained"): "fills the scratch folder of an import",
     ("serve/export.py", "save_pretrained"): "fills the scratch folder of an export",
     ("serve/onnx_graph.py", "export"): "fills the scratch folder of an export",
     ("serve/onnx_graph.py", "quantize_dynamic"): "fills the scratch folder of an export",
@@ -122,10 +134,12 @@ RUNNING_MODULES = {
 RUNNING_CALLS = {"eval", "exec", "compile", "__import__", "execfile"}
 IMPORTERS = {
     "recipe/registry.py": "what is listed in parts.py or offered by an installed package",
-    "models/forward.py": "the families' own files, by a table of constants",
-    "models/sizes.py": "the module of a class that the registry has loaded",
+    "models/building.py": "the classes that the families state, constants of theirs",
+    "models/register.py": "our own families, by a table of constants",
 }
 """Files that may import a module by its name, and what decides that name: never a recipe."""
+READER_OF_PICKLES = "models/importing/pickled.py"
+"""The one file that may call `torch.load`, and only with a literal `weights_only=True`."""
 
 
 def writes(tree: ast.AST) -> Iterator[tuple[int, str]]:
@@ -228,6 +242,11 @@ def _running_call(node: ast.Call, file: str) -> str | None:
         return name
     if isinstance(function, ast.Attribute):
         whose = ast.unparse(function.value)
+        if (whose, name, file) == ("torch", "load", READER_OF_PICKLES) and any(
+            one.arg == "weights_only" and isinstance(one.value, ast.Constant) and one.value.value is True
+            for one in node.keywords
+        ):
+            return None
         if (whose, name) in (
             ("torch", "load"),
             ("torch", "save"),
@@ -240,6 +259,18 @@ def _running_call(node: ast.Call, file: str) -> str | None:
     if name == "import_module" and file not in IMPORTERS:
         return "import_module"
     return None
+
+
+def test_pickles_are_read_in_one_place_and_for_weights_alone():
+    for call, file, allowed in (
+        ("torch.load(p, weights_only=True)", READER_OF_PICKLES, True),
+        ("torch.load(p)", READER_OF_PICKLES, False),
+        ("torch.load(p, weights_only=False)", READER_OF_PICKLES, False),
+        ("torch.load(p, weights_only=w)", READER_OF_PICKLES, False),
+        ("torch.load(p, **{'weights_only': True})", READER_OF_PICKLES, False),
+        ("torch.load(p, weights_only=True)", "models/loading.py", False),
+    ):
+        assert (not list(runs_what_it_reads(ast.parse(call), file))) == allowed, call
 
 
 def sources() -> list[tuple[str, ast.AST]]:

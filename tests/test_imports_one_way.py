@@ -24,7 +24,8 @@ FLOORS = [
     {"engine", "evaluate", "explain", "distill", "serve"},
     {"transfer"},
     {"pipeline"},
-    {"search", "cli"},
+    {"search"},
+    {"cli"},
     {"__main__"},
 ]
 """From the ground up. A room may import lower floors, and its own floor only as SIDEWAYS says."""

@@ -24,18 +24,38 @@ class Twins:
     """Kernel and plain form for sequences of these lengths, as functions of (parts, query, key, value)."""
 
     def __init__(
-        self, queries: Lengths, keys: Lengths | None = None, *, causal: bool = False, scale: float = 0.3
+        self,
+        queries: Lengths,
+        keys: Lengths | None = None,
+        *,
+        causal: bool = False,
+        window: int = 0,
+        prefixes: Tensor | None = None,
+        scale: float = 0.3,
     ) -> None:
         self.query_starts, self.key_starts = starts_of(queries), starts_of(keys or queries)
-        self.causal, self.scale = causal, scale
+        self.causal, self.window, self.prefixes, self.scale = causal, window, prefixes, scale
 
-    def ours(self, _: nn.Module, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        return attention(q, k, v, self.query_starts, self.key_starts, scale=self.scale, causal=self.causal)
+    def ours(self, _: nn.Module, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
+        seen = {"causal": self.causal, "window": self.window, "prefixes": self.prefixes, "bias": bias}
+        return attention(q, k, v, self.query_starts, self.key_starts, scale=self.scale, **seen)
 
-    def plain(self, _: nn.Module, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    def hidden(self, sequence: int, queries: int, keys: int) -> Tensor:
+        """[queries, keys] True where the key is not seen, told one by one."""
+        prefix = 0 if self.prefixes is None else int(self.prefixes[sequence])
+        seen = [
+            [
+                (not self.causal or k <= q or k < prefix) and (not self.window or abs(k - q) < self.window)
+                for k in range(keys)
+            ]
+            for q in range(queries)
+        ]
+        return ~torch.tensor(seen, dtype=torch.bool).view(queries, keys)
+
+    def plain(self, _: nn.Module, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
         out = []
         spans = zip(pairwise(self.query_starts.tolist()), pairwise(self.key_starts.tolist()), strict=True)
-        for (first, last), (key_first, key_last) in spans:
+        for number, ((first, last), (key_first, key_last)) in enumerate(spans):
             one, other = q[first:last].transpose(0, 1), k[key_first:key_last].transpose(0, 1)
             scores = (
                 (one @ other.transpose(1, 2)).float()
@@ -43,9 +63,11 @@ class Twins:
                 else one @ other.transpose(1, 2)
             )
             scores = scores * self.scale
-            if self.causal:
-                hidden = torch.ones(scores.shape[1:], dtype=torch.bool).triu(1)
-                scores = scores.masked_fill(hidden, -torch.inf)
+            if bias is not None:
+                reach = bias.shape[1] // 2
+                at = [[k - q + reach for k in range(scores.shape[2])] for q in range(scores.shape[1])]
+                scores = scores + bias[:, torch.tensor(at, dtype=torch.long).view(scores.shape[1:])]
+            scores = scores.masked_fill(self.hidden(number, *scores.shape[1:]), -torch.inf)
             weights = scores.softmax(-1).to(v.dtype)
             out.append((weights @ v[key_first:key_last].transpose(0, 1)).transpose(0, 1))
         return torch.cat(out)
@@ -63,6 +85,36 @@ def test_within_sequences(proof, lengths: Lengths, size: int, causal: bool) -> N
     given = twins.inputs(3, size)
     proof.equal(twins.ours, twins.plain, nn.Module(), *given)
     in_bf16(twins, *given)
+
+
+@pytest.mark.parametrize("lengths", SELF, ids=str)
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("window", [1, 3, 20, 64, 500])
+def test_in_a_window(proof, lengths: Lengths, window: int, causal: bool) -> None:
+    twins = Twins(lengths, causal=causal, window=window)
+    given = twins.inputs(2, 24)
+    proof.equal(twins.ours, twins.plain, nn.Module(), *given)
+    in_bf16(twins, *given)
+
+
+@pytest.mark.parametrize("lengths", SELF, ids=str)
+@pytest.mark.parametrize("window", [0, 7])
+def test_behind_a_prefix(proof, lengths: Lengths, window: int) -> None:
+    generator = torch.Generator().manual_seed(1)
+    prefixes = torch.tensor([int(torch.randint(one + 1, (), generator=generator)) for one in lengths])
+    twins = Twins(lengths, causal=True, window=window, prefixes=prefixes)
+    given = twins.inputs(2, 24)
+    proof.equal(twins.ours, twins.plain, nn.Module(), *given)
+    in_bf16(twins, *given)
+
+
+@pytest.mark.parametrize("lengths", SELF, ids=str)
+@pytest.mark.parametrize(("causal", "window"), [(False, 0), (True, 0), (False, 9)])
+def test_with_a_bias_by_distance(proof, lengths: Lengths, causal: bool, window: int) -> None:
+    """Its gradient too; the table may reach further than the longest sequence."""
+    twins = Twins(lengths, causal=causal, window=window)
+    bias = torch.randn(2, 2 * (max(lengths) + 3) - 1)
+    proof.equal(twins.ours, twins.plain, nn.Module(), *twins.inputs(2, 24), bias)
 
 
 @pytest.mark.parametrize("size", [8, 33, 64])
@@ -198,10 +250,10 @@ def test_dropout_is_the_same_in_both_directions(proof) -> None:
 def test_bits_do_not_depend_on_threads_or_company(proof) -> None:
     starts = starts_of([5, 70, 1, 33, 48])
 
-    def ours(_: nn.Module, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        return attention(q, k, v, starts, starts, scale=0.3, dropout=0.2)
+    def ours(_: nn.Module, q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
+        return attention(q, k, v, starts, starts, scale=0.3, dropout=0.2, bias=bias)
 
-    proof.steady(ours, nn.Module(), *(torch.randn(157, 3, 32) for _ in range(3)))
+    proof.steady(ours, nn.Module(), *(torch.randn(157, 3, 32) for _ in range(3)), torch.randn(3, 139))
     twins, alone = Twins([5, 70, 9]), Twins([70])
     given = twins.inputs(2, 24)
     assert torch.equal(

@@ -168,3 +168,49 @@ def test_the_kernel_and_its_twin_are_one(
     limit = {"rtol": 2**-6, "atol": 2**-5} if dtype == torch.bfloat16 else {"rtol": 1e-5, "atol": 1e-5}
     for ours, plain in zip(*results, strict=True):
         torch.testing.assert_close(ours, plain, **limit)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize(
+    "lengths",
+    [([7, 1, 22], [3, 9, 18]), ([5, 5], [4, 4]), ([1], [30]), ([2, 8, 2, 9, 1, 30], [9, 8, 1, 1, 40, 3])],
+)
+def test_attention_to_the_sources_row_by_the_kernel_and_by_its_twin(
+    monkeypatch: pytest.MonkeyPatch, lengths: tuple[list[int], list[int]], dropout: float
+) -> None:
+    written, read = (torch.tensor([0, *np.cumsum(one)]) for one in lengths)
+    leaf_q = torch.randn(1, 2, int(written[-1]), 8)
+    leaf_kv = torch.randn(2, 1, 2, int(read[-1]), 8)
+    packing = Packing(written, sources=read)
+    results = []
+    for there in (native.available(), False):
+        monkeypatch.setattr(native, "available", lambda there=there: there)
+        torch.manual_seed(1)
+        q, kv = leaf_q.clone().requires_grad_(), leaf_kv.clone().requires_grad_()
+        out, _ = packed_attention(torch.nn.Module(), q, kv[0], kv[1], None, packing=packing, dropout=dropout)
+        out.square().sum().backward()
+        results.append((out.detach(), q.grad, kv.grad))
+    if dropout:  # other numbers are drawn; what is written of one source never tells of another's values
+        assert all(bool(one.isfinite().all()) for result in results for one in result)
+        return
+    expected = torch.cat(
+        [
+            torch.nn.functional.scaled_dot_product_attention(leaf_q[:, :, a:b], *leaf_kv[:, :, :, c:d])
+            for a, b, c, d in zip(written, written[1:], read, read[1:], strict=False)
+        ],
+        dim=2,
+    ).transpose(1, 2)
+    torch.testing.assert_close(results[0][0], expected, rtol=1e-5, atol=1e-5)
+    for ours, plain in zip(*results, strict=True):
+        torch.testing.assert_close(ours, plain, rtol=1e-5, atol=1e-5)
+
+
+def test_a_causal_module_of_a_decoder_looks_at_its_own_row() -> None:
+    module = torch.nn.Module()
+    module.is_causal = True
+    starts, x = torch.tensor([0, 4, 9]), torch.randn(1, 2, 9, 8)
+    alone, _ = packed_attention(module, x, x, x, None, packing=Packing(starts))
+    beside, _ = packed_attention(
+        module, x, x, x, None, packing=Packing(starts, sources=torch.tensor([0, 2, 3]))
+    )
+    assert torch.equal(alone, beside)

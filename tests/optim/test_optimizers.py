@@ -21,6 +21,7 @@ from acclimate.optim.bert_adamw import BertAdamW
 from acclimate.optim.lamb import Lamb
 from acclimate.optim.lion import Lion
 from acclimate.optim.muon import Muon
+from acclimate.optim.nt_asgd import NtAsgd
 from acclimate.optim.parameter_groups import GroupedOptimizer
 from acclimate.optim.sgd import Sgd
 from acclimate.optim.stable_adamw import StableAdamW
@@ -37,6 +38,7 @@ ALL: dict[str, GroupedOptimizer] = {
     "stable_adamw": StableAdamW(lr=0.01),
     "lion": Lion(lr=0.002),
     "muon": Muon(lr=0.01),
+    "nt_asgd": NtAsgd(lr=0.1),
 }
 each = pytest.mark.parametrize("settings", ALL.values(), ids=ALL)
 

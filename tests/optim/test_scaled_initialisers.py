@@ -9,6 +9,8 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from acclimate.models.families.bert import Bert
+from acclimate.models.families.t5 import T5 as T5Family
+from acclimate.models.families.t5 import T511
 from acclimate.models.family import Vocabulary
 from acclimate.optim.initialising import writes_to_stream
 from acclimate.optim.scaled_initialisers import Gpt2, He, Xavier
@@ -100,3 +102,21 @@ def test_the_seed_decides(settings: Any) -> None:
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
     weights = [one.bert.encoder.layer[0].output.dense.weight for one in (first, other)]
     assert not torch.equal(*weights)
+
+
+@pytest.mark.parametrize("family", [T5Family, T511])
+def test_t5_by_inputs_and_heads(family: Any) -> None:
+    model = family.model_validate({"size": "mini"}).build(
+        vocabulary=Vocabulary(2000, 0), seed=0, kind="seq2seq"
+    )
+    inner = model.config.d_ff
+    assert std(model.shared.weight) == pytest.approx(1, rel=0.01)
+    for stack in (model.encoder, model.decoder):
+        attention = stack.block[0].layer[0].SelfAttention
+        assert std(attention.q.weight) == pytest.approx((HIDDEN * 64) ** -0.5, rel=0.02)
+        assert std(attention.relative_attention_bias.weight) == pytest.approx(HIDDEN**-0.5, rel=0.2)
+        for matrix in (attention.k, attention.v, attention.o):
+            assert std(matrix.weight) == pytest.approx(HIDDEN**-0.5, rel=0.02)
+        assert std(stack.block[1].layer[-1].DenseReluDense.wo.weight) == pytest.approx(inner**-0.5, rel=0.02)
+    if family is T511:
+        assert std(model.lm_head.weight) == pytest.approx(HIDDEN**-0.5, rel=0.01)

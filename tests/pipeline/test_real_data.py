@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -152,3 +153,125 @@ def test_thucnews_whole(run, real_data) -> None:
     assert topic["test"]["macro_f1"]["value"] > 0.5
     assert topic["verdict"]["seeds"] == 3
     assert topic["verdict"]["low"] > 0, topic["verdict"]["statement"]  # pretraining on titles helps
+
+
+@pytest.mark.parametrize(("recipe", "length"), [("ptb-lstm", "150 steps"), ("awd-lstm", "3 steps")])
+def test_a_slice_of_the_penn_treebank_in_streams(run, real_data, tmp_path, recipe: str, length: str) -> None:
+    data = tmp_path / "data"
+    for name, every in (("ptb.train.txt.zst", 20), ("ptb.valid.txt.gz", 12), ("ptb.test.txt.gz", 12)):
+        cut(real_data / "ptb" / name, data / "ptb" / name, every)
+    overrides = f"pretrain.length={length}", "tokenizer.train.vocab_size=2k", "hardware.threads=1"
+    metrics, folder = run(recipe, data, *overrides)
+    splits = accounted(folder, "corpus")["splits"]
+    pretrain = metrics["pretrain"]
+    assert 2000 < splits["train"]["documents"] < 2200 and 200 < splits["validation"]["documents"] < 320
+    assert pretrain["validation"]["perplexity"] < pretrain["before"]["perplexity"] / 1.5
+    # Every token is asked for, line ends too: so many as the text has words, and lines.
+    tokens = json.loads((folder / "artifacts/tokens/counts.json").read_text("utf-8"))["test"]
+    bits = pretrain["test"]["loss"] * (tokens["tokens"] + tokens["documents"]) / math.log(2) / tokens["bytes"]
+    assert pretrain["test"]["bits_per_byte"] == pytest.approx(bits, rel=1e-6)
+    assert json.loads((folder / "model/config.json").read_text("utf-8"))["vocab_size"] == 2000
+    if recipe == "ptb-lstm":
+        assert pretrain["validation"]["loss"] < pretrain["frequencies"]["loss"]
+
+
+def slice_of_captions(real_data: Path, data: Path, every: int) -> None:
+    source, target = real_data / "emoji", data / "emoji"
+    target.mkdir(parents=True)
+    header, *lines = (source / "captions.tsv").read_text("utf-8").splitlines(keepends=True)
+    (target / "captions.tsv").write_text("".join([header, *lines[::every]]), "utf-8")
+    for name in ("noto_72px", "emojitwo_32px"):
+        (target / f"{name}.tar.gz").symlink_to(source / f"{name}.tar.gz")
+
+
+def test_a_slice_of_the_emoji_is_retrieved(run, real_data, tmp_path) -> None:
+    slice_of_captions(real_data, tmp_path / "data", 6)
+    metrics, folder = run(
+        "emoji-clip",
+        tmp_path / "data",
+        "pretrain.length=4 steps",
+        "pretrain.batch=32 sequences",
+        "hardware.threads=1",
+    )
+    material = accounted(folder, "material")
+    assert material["read"] == 2 * 2 * 145 and material["dropped"] == {}
+    assert sum(part["items"] for part in material["parts"].values()) == 145
+    pretrain = metrics["pretrain"]
+    assert pretrain["validation"]["loss"] < pretrain["before"]["loss"]
+    assert "bits_per_byte" not in pretrain["validation"]
+    found = pretrain["retrieval"]
+    assert found["captions"] == 2 * found["items"] == material["parts"]["test"]["captions"]
+    for way in ("text_to_image", "image_to_text"):
+        one = found[way]["recall@5"]
+        assert 0 <= one["low"] <= one["value"] <= one["high"] <= 1 and 0 < one["chance"] < 0.5
+    page = (folder / "report.html").read_text("utf-8")
+    assert "Held-out texts and pictures" in page and "a caption finds its picture" in page
+
+
+def test_forms_are_learnt_with_their_layout(run, real_data) -> None:
+    metrics, folder = run(
+        "funsd-layoutlm",
+        real_data,
+        "pretrain.length=6 steps",
+        "pretrain.batch=1k tokens",
+        "hardware.threads=1",
+    )
+    material = accounted(folder, "material")
+    assert material["read"] == 22_512 and set(material["dropped"]) == {"no_text"}
+    pretrain = metrics["pretrain"]
+    assert pretrain["validation"]["loss"] < pretrain["before"]["loss"] - 0.05
+    config = json.loads((folder / "model" / "config.json").read_text("utf-8"))
+    assert config["model_type"] == "layoutlm"
+
+
+def test_a_slice_of_multi30k_is_translated(run, real_data, tmp_path) -> None:
+    data = tmp_path / "data" / "multi30k"
+    for name, every in (("train", 24), ("val", 12), ("test_2016_flickr", 16)):
+        for side in ("en", "de"):
+            cut(real_data / "multi30k" / f"{name}.{side}.gz", data / f"{name}.{side}.gz", every)
+    metrics, folder = run(
+        "translation",
+        data.parent,
+        "pretrain.length=30 steps",
+        "tokenizer.train.vocab_size=1k",
+        "hardware.threads=1",
+    )
+    material = accounted(folder, "material")
+    parts = material["parts"]
+    assert min(parts.values()) > 50
+    assert material["read"] == sum(parts.values()) + sum(material["dropped"].values())
+    pretrain = metrics["pretrain"]
+    assert "frequencies" not in pretrain  # those of the corpus say nothing of translations
+    assert pretrain["validation"]["perplexity"] < pretrain["before"]["perplexity"] / 1.2
+    translation = pretrain["translation"]
+    assert translation["texts"] == parts["test"]
+    for name in ("bleu", "chrf"):
+        one = translation[name]
+        assert 0 <= one["low"] <= one["value"] <= one["high"] <= 100
+    lines = (folder / "artifacts/translations/translations.jsonl").read_text("utf-8").splitlines()
+    written = [json.loads(line) for line in lines]
+    sources = lines_of(data / "test_2016_flickr.en.gz")
+    assert [one["source"] for one in written] == [line.decode().rstrip("\n") for line in sources]
+    assert all(one.keys() == {"source", "target", "translation"} for one in written)
+    config = json.loads((folder / "model" / "config.json").read_text("utf-8"))
+    assert config["model_type"] == "acclimate_seq2seq"
+
+
+def test_a_slice_of_wikitext_in_streams_by_transformer_xl(run, real_data, tmp_path) -> None:
+    data = tmp_path / "data" / "wikitext-2"
+    for name, every in (("wiki.train.txt.zst", 60), ("wiki.valid.txt.gz", 40), ("wiki.test.txt.gz", 40)):
+        cut(real_data / "wikitext-2" / name, data / name, every)
+    metrics, folder = run(
+        "transformer-xl",
+        data.parent,
+        "pretrain.length=6 steps",
+        "pretrain.batch=4 sequences",
+        "pretrain.sequence_length=64",
+        "model.memory=64",
+        "tokenizer.train.vocab_size=1k",
+        "hardware.threads=1",
+    )
+    pretrain = metrics["pretrain"]
+    assert pretrain["validation"]["perplexity"] < pretrain["before"]["perplexity"] / 1.5
+    config = json.loads((folder / "model/config.json").read_text("utf-8"))
+    assert config["model_type"] == "acclimate_transformer_xl" and config["memory_length"] == 64

@@ -88,12 +88,16 @@ class Bert(Component):
     def max_positions(self) -> int:
         return self.positions
 
+    def refuses(self, kind: str) -> str | None:
+        return None
+
 
 class Mlm(Component):
     """An objective."""
 
     registered_as = ("objective", "mlm")
     kind: ClassVar[str] = "mlm"
+    in_streams: ClassVar[bool] = False
     rate: Share = 0.15
     """How much is hidden."""
 

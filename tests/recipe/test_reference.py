@@ -82,7 +82,7 @@ def test_every_link_leads_to_one_heading() -> None:
 def test_sections_stand_in_pipeline_order() -> None:
     headings = list(blocks(render_reference()))
     assert [one for one in headings if one in Recipe.key_names()] == [
-        "corpus", "tokenizer", "model", "pretrain", "tasks", "evaluate", "hardware"
+        "corpus", "tokenizer", "model", "pretrain", "tasks", "evaluate", "hardware", "study"
     ]  # fmt: skip
     for earlier, later in [
         ("corpus", "reader files"),
@@ -139,6 +139,19 @@ def test_a_new_component_appears(small: Registry) -> None:
         "| `steps` | list of [gradient](#role-gradient) | needed | What is done. |" in page["gradient chain"]
     )
     assert "`chain.steps`" in page["Role: gradient"]
+
+
+def test_the_table_of_families_is_what_they_are() -> None:
+    rows = [line.strip("| ").split(" | ") for line in blocks(render_reference())["Role: family"].split("\n")]
+    told = {row[0]: row[1:] for row in rows if row[0].startswith("[`")}
+    families: dict[str, Any] = {name: registry.get("family", name) for name in registry.names("family")}
+    assert list(told) == [f"[`{name}`](#{slug(f'family {name}')})" for name in families]
+    for (sizes, objectives, packed), family in zip(told.values(), families.values(), strict=True):
+        assert sizes.split(", ") == list(family.sizes)
+        assert packed == ("packed" if family.packed else "padded")
+        trained = {registry.get("objective", name).trains for name in objectives.split(", ")}  # type: ignore[attr-defined]
+        assert trained <= set(family.kinds)
+    assert any("packed" in row for row in told.values()) and any("padded" in row for row in told.values())
 
 
 def test_it_needs_no_torch() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from acclimate.errors import UserError
+from acclimate.report.build import write_report
 from acclimate.report.gather import LogBuilder, read_run
 
 
@@ -108,3 +109,19 @@ def test_a_unigram_vocabulary_is_counted(make_run: Callable[..., Any]) -> None:
     }
     (folder / "artifacts" / "tokenizer" / "tokenizer.json").write_text(json.dumps(vocabulary))
     assert read_run(folder).tokenizer == {"algorithm": "Unigram", "vocab_size": 3}
+
+
+def test_warnings_are_kept_once_each_in_their_order(make_run: Callable[..., Any]) -> None:
+    maker = make_run()
+    told = [
+        {"stage": "pretrain", "kind": "warning", "message": "没有 head"},
+        {"stage": "corpus", "kind": "warning", "message": "<b>"},
+    ]
+    lines = "".join(
+        json.dumps(one) + "\n" for one in (*told, told[0], {"stage": "x", "kind": "note", "message": "y"})
+    )
+    (maker.folder / "events.jsonl").write_text(lines, encoding="utf-8")
+    run_folder = maker.done()
+    assert read_run(run_folder).warnings == [("pretrain", "没有 head"), ("corpus", "<b>")]
+    page = write_report(run_folder).read_text("utf-8")
+    assert "没有 head" in page and "&lt;b&gt;" in page and page.count('id="warnings"') == 1

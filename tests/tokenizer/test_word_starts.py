@@ -9,11 +9,12 @@ import pytest
 from acclimate.tokenizer.encoding import Encoder
 from acclimate.tokenizer.segmenting import chinese_words
 from acclimate.tokenizer.training import Train
-from acclimate.tokenizer.word_starts import beginnings, crossing, word_spans, words_of
+from acclimate.tokenizer.word_starts import beginnings, crossing, words_of
 
 
 def words(text: str, segmented: bool = False) -> list[str]:
-    return [text[start:end] for start, end in word_spans(text, chinese_words() if segmented else None)]
+    found = words_of([text], chinese_words() if segmented else None)
+    return [text[start:end] for start, end in found.tolist()]
 
 
 def test_words_of_many_scripts() -> None:

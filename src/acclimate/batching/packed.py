@@ -55,6 +55,17 @@ class Sequences:
             by_sequence={name: one[start:stop] for name, one in self.by_sequence.items()},
         )
 
+    def only(self, keep: NDArray[np.bool_]) -> Sequences:
+        """The same sequences without the tokens where keep [T] is False; one may come out empty."""
+        ends = np.concatenate([[0], np.cumsum(keep)])[self.cu_seqlens]
+        return replace(
+            self,
+            tokens=self.tokens[keep],
+            cu_seqlens=ends.astype(np.int64),
+            segments=self.segments[keep],
+            by_token={name: one[keep] for name, one in self.by_token.items()},
+        )
+
 
 @dataclass(frozen=True)
 class Row:
@@ -67,8 +78,8 @@ class Row:
     positions: torch.Tensor
     """[Td]"""
 
-    def to(self, device: torch.device) -> Row:
-        return Row(*(one.to(device, non_blocking=True) for one in vars(self).values()))
+    def to(self, device: torch.device, non_blocking: bool = True) -> Row:
+        return Row(*(one.to(device, non_blocking=non_blocking) for one in vars(self).values()))
 
 
 @dataclass(frozen=True)
@@ -96,6 +107,8 @@ class PackedBatch:
     """[T, …] what else the model is given of each token."""
     by_sequence: Mapping[str, torch.Tensor] = field(default_factory=dict)
     """[B, …] what else the model or the loss needs of each sequence."""
+    by_target: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    """[M, …] what else the loss needs of each target."""
 
     def to(self, device: torch.device) -> PackedBatch:
         def moved(value: Any) -> Any:
@@ -122,6 +135,7 @@ def pack(
     target_positions: NDArray[np.int64],
     targets: NDArray[np.int64] | NDArray[np.float32],
     decoder: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
+    by_target: Mapping[str, NDArray[Any]] | None = None,
 ) -> PackedBatch:
     """The batch for these sequences; `tokens` [T] stands in for their own where an objective changed them.
 
@@ -143,4 +157,5 @@ def pack(
         decoder=decoder and Row(tensor(decoder[0]), tensor(decoder[1]), tensor(positions_in(decoder[1]))),
         by_token={name: tensor(one) for name, one in sequences.by_token.items()},
         by_sequence={name: tensor(one) for name, one in sequences.by_sequence.items()},
+        by_target={name: tensor(one) for name, one in (by_target or {}).items()},
     )

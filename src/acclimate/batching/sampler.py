@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,28 @@ class Position:
 
     epoch: int = 0
     index: int = 0
+
+
+class Order(Protocol):
+    """In which sequences are taken. A store that has one of its own gives it as `sampler()`."""
+
+    def take(
+        self, position: Position, batch: Length
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], Position]:
+        """(ids [B], epochs [B], next position) of the batch that starts here."""
+        ...
+
+    def lengths(self, ids: NDArray[np.int64], epochs: NDArray[np.int64]) -> NDArray[np.int64]:
+        """[B] tokens of each."""
+        ...
+
+    def epochs(self, position: Position) -> float:
+        """How many times the data was seen at this position."""
+        ...
+
+    def rate(self, position: Position) -> float:
+        """What the learning rate of the step that starts here is multiplied by."""
+        ...
 
 
 class Sampler:
@@ -75,6 +98,18 @@ class Sampler:
             raise ValueError(f"a batch is counted in tokens or sequences, not in {batch.unit}")
         epoch, index = divmod(position.index + len(ids), len(self._lengths))
         return ids, epochs, Position(position.epoch + epoch, index)
+
+    def lengths(self, ids: NDArray[np.int64], epochs: NDArray[np.int64]) -> NDArray[np.int64]:
+        """[B] tokens of each."""
+        return self._lengths[ids]
+
+    def epochs(self, position: Position) -> float:
+        """How many times the data was seen at this position."""
+        return position.epoch + position.index / len(self._lengths)
+
+    def rate(self, position: Position) -> float:
+        """Always 1."""
+        return 1.0
 
     def _order(self, position: Position, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The next `count` sequences, over as many epochs as it takes."""

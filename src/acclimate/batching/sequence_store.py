@@ -55,12 +55,25 @@ class TextStore(SequenceStore, Protocol):
         ...
 
 
+def windows(offsets: NDArray[np.int64], room: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(first token, size) of the windows into which documents are cut, that start at offsets [D+1].
+
+    A document of n tokens is cut into as few windows as will do, of equal length up to one token: no short
+    rest, which would be trained on almost without context. Empty documents have none.
+    """
+    sizes = np.diff(offsets)
+    counts = -(-sizes // room)
+    first = np.cumsum(counts) - counts
+    number = np.arange(int(counts.sum()), dtype=np.int64) - np.repeat(first, counts)
+    size, count = np.repeat(sizes, counts), np.repeat(counts, counts)
+    begin = number * size // count if len(count) else number
+    return begin + np.repeat(offsets[:-1], counts), (number + 1) * size // np.maximum(count, 1) - begin
+
+
 class WindowStore:
     """The documents of a token store cut into windows, each as `[CLS] window [SEP]`.
 
-    A document of n tokens is cut into as few windows as will do, of equal length up to one token: no short
-    rest, which would be trained on almost without context. Empty documents have none. The index takes 16
-    bytes a window in memory, and about 50 for a moment while it is made; tokens stay on disk.
+    The index takes 16 bytes a window in memory, and about 50 for a moment while it is made; tokens stay on disk.
     """
 
     def __init__(self, tokens: TokenStore, sequence_length: int, cls_id: int, sep_id: int) -> None:
@@ -70,15 +83,8 @@ class WindowStore:
             raise UserError(f"sequence_length {sequence_length} leaves no room beside two special tokens")
         self._store = tokens
         self._ends = cls_id, sep_id
-        offsets = np.asarray(tokens.offsets)
-        sizes = np.diff(offsets)
-        windows = -(-sizes // room)
-        first = np.cumsum(windows) - windows
-        number = np.arange(int(windows.sum()), dtype=np.int64) - np.repeat(first, windows)
-        size, count = np.repeat(sizes, windows), np.repeat(windows, windows)
-        begin = number * size // count if len(count) else number
-        self._starts: NDArray[np.int64] = begin + np.repeat(offsets[:-1], windows)
-        self.lengths: NDArray[np.int64] = (number + 1) * size // np.maximum(count, 1) - begin + 2
+        self._starts, sizes = windows(np.asarray(tokens.offsets), room)
+        self.lengths: NDArray[np.int64] = sizes + 2
 
     @property
     def num_bytes(self) -> int:
@@ -102,17 +108,31 @@ class WindowStore:
         if kernels.available():
             tokens = kernels.rows(self._store.tokens, self._starts[ids], cu_seqlens, *self._ends)
         else:
-            tokens = self._gathered(ids, lengths, cu_seqlens)
-        return Sequences(tokens, cu_seqlens, np.zeros(len(tokens), np.int64), ids, epochs)
+            tokens = self._gathered(ids, cu_seqlens)
+        none = np.zeros(len(tokens), np.int64)
+        return Sequences(tokens, cu_seqlens, none, ids, epochs, self._marks(ids, cu_seqlens))
 
-    def _gathered(
-        self, ids: NDArray[np.int64], lengths: NDArray[np.int64], cu_seqlens: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
+    def _places(self, ids: NDArray[np.int64], cu_seqlens: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where each token of the row stands in the store; the two special ones look one beside their window."""
+        places = np.arange(cu_seqlens[-1])
+        places += np.repeat(self._starts[ids] - cu_seqlens[:-1] - 1, np.diff(cu_seqlens))
+        return np.clip(places, 0, max(0, self._store.num_tokens - 1), out=places)
+
+    def _marks(self, ids: NDArray[np.int64], cu_seqlens: NDArray[np.int64]) -> dict[str, NDArray[np.uint8]]:
+        """Where words and sentences start, if the store knows. A window's first token starts what is left of one; the
+        special tokens are words of their own, and in no sentence."""
+        if not self._store.mark_names or not len(ids):
+            return {}
+        found = self._store.marks_at(self._places(ids, cu_seqlens))
+        for name, marks in found.items():
+            marks[cu_seqlens[:-1]] = marks[cu_seqlens[1:] - 1] = name == "words"
+            marks[cu_seqlens[:-1] + 1] = 1
+        return found
+
+    def _gathered(self, ids: NDArray[np.int64], cu_seqlens: NDArray[np.int64]) -> NDArray[np.int64]:
         """The kernel's twin."""
         tokens = np.empty(cu_seqlens[-1], dtype=np.int64)
-        # Where a token of the row stands in the store; the two special ones look one beside their window.
-        places = np.arange(len(tokens)) + np.repeat(self._starts[ids] - cu_seqlens[:-1] - 1, lengths)
-        np.clip(places, 0, max(0, self._store.num_tokens - 1), out=places)
+        places = self._places(ids, cu_seqlens)
         if len(tokens):
             tokens[:] = self._store.tokens[places]
         tokens[cu_seqlens[:-1]] = self._ends[0]

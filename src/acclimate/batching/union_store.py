@@ -77,15 +77,25 @@ class UnionStore:
         again = epochs * self._rounds[store] + (ids - self._starts[store]) // np.maximum(
             1, self._sizes[store]
         )
-        fetched, order = [], []
+        fetched = []
         for number, one in enumerate(self._stores):
             places = np.flatnonzero(store == number)
             if len(places):
-                fetched.append(one.fetch(own[places], again[places]))
-                order.append(places)
-        joined = in_order(_joined(fetched), np.argsort(np.concatenate(order), kind="stable"))
-        told = {**joined.by_sequence, STORE: store, OWN_ID: own, OWN_EPOCH: again}
-        return replace(joined, ids=ids, epochs=epochs, by_sequence=told)
+                fetched.append((one.fetch(own[places], again[places]), places))
+        return united(fetched, store, ids, epochs)
+
+
+def united(
+    parts: Sequence[tuple[Sequences, NDArray[np.int64]]],
+    store: NDArray[np.int64],
+    ids: NDArray[np.int64],
+    epochs: NDArray[np.int64],
+) -> Sequences:
+    """The sequences of some stores, each with its places [b], as one batch [B]; `store` [B] says whose each is."""
+    order = np.argsort(np.concatenate([places for _, places in parts]), kind="stable")
+    joined = in_order(_joined([one for one, _ in parts]), order)
+    told = {**joined.by_sequence, STORE: store, OWN_ID: joined.ids, OWN_EPOCH: joined.epochs}
+    return replace(joined, ids=ids, epochs=epochs, by_sequence=told)
 
 
 def of_store(sequences: Sequences, number: int) -> tuple[Sequences, NDArray[np.int64]]:

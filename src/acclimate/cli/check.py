@@ -53,8 +53,14 @@ def sizes_of(loaded: LoadedRecipe) -> dict[str, Any]:
     sizes: dict[str, Any] = {}
     for number, source in enumerate(recipe.corpus.sources):
         sizes[f"source {number}"] = _source(source)
-    split = recipe.corpus.split
-    sizes["held out"] = f"{show_share(split.validation)} for validation, {show_share(split.test)} for test"
+    parts = ("validation", recipe.corpus.validation), ("test", recipe.corpus.test)
+    for part, sources in parts:
+        for number, source in enumerate(sources):
+            sizes[f"{part} {number}"] = _source(source)
+    shares = zip(recipe.corpus.held_out_shares, parts, strict=True)
+    held_out = [f"{show_share(share)} for {part}" for share, (part, sources) in shares if not sources]
+    if held_out:
+        sizes["held out"] = ", ".join(held_out)
     if recipe.tokenizer is not None:
         sizes["tokenizer"] = _named(recipe.tokenizer)
     sizes["model"] = "none; a recipe for `acclimate corpus`" if recipe.model is None else _named(recipe.model)

@@ -29,10 +29,16 @@ def run_and_tell(recipe: Path, overrides: list[str], output: Path, json: bool) -
     from acclimate.cli.output import chatter_to_stderr, put_json
     from acclimate.cli.run_console import RunConsole
     from acclimate.cli.summary import summary
+    from acclimate.errors import UserError
     from acclimate.recipe.checking import require_sound
     from acclimate.recipe.loading import load_recipe
 
     loaded = load_recipe(recipe, overrides)
+    if loaded.recipe.study is not None:
+        raise UserError(
+            f"{recipe} holds a study: `acclimate study {recipe}` runs it; "
+            "its recipe alone: acclimate run --set study=null"
+        )
     require_sound(loaded)
     with chatter_to_stderr():
         from acclimate.pipeline.run import run_recipe

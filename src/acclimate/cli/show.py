@@ -54,14 +54,10 @@ def show(
 
 def _model(item: str | None, json: bool) -> None:
     from acclimate.cli.output import brief, chatter_to_stderr, put, put_json
-    from acclimate.errors import UserError
-    from acclimate.recipe.registry import registry
+    from acclimate.models.sizes import family_and_size, preset
 
-    family, slash, size = (item or "").partition("/")
-    if not (family and slash and size):
-        families = ", ".join(sorted(registry.names("family")))
-        raise UserError(f"expected FAMILY/SIZE, such as bert/tiny, found {item!r}; families: {families}")
-    registry.get("family", family)  # an unknown one is told before torch is loaded
+    family, size = family_and_size(item)
+    preset(family, size)  # an unknown one is told before torch is loaded
     with chatter_to_stderr():
         from acclimate.models.sizes import describe
 

@@ -103,7 +103,10 @@ class _Build:
         self._task_texts = task_texts
         self._tell = tell
         self._workers = workers
-        self._readers: list[Reader] = [source.build() for source in corpus.sources]
+        parts = (corpus.sources, corpus.validation, corpus.test)
+        self._readers: list[Reader] = [source.build() for part in parts for source in part]
+        self._part = np.repeat(np.arange(3, dtype=np.int8), [len(part) for part in parts])
+        """[readers] index into SPLITS of what each reads; sources may be held out by share."""
         sizes = [reader.bytes_total() for reader in self._readers]
         self._size = None if None in sizes else float(sum(size or 0 for size in sizes))
         self._seen = DigestSet()
@@ -124,7 +127,9 @@ class _Build:
             self._account = Account((reader.name for reader in self._readers), dropped.add)
             describing = describing_steps(self._corpus)
             around = Surroundings(
-                [reader.name for reader in self._readers], self._task_texts, self._task_names
+                [reader.name for reader in self._readers[: len(self._corpus.sources)]],
+                self._task_texts,
+                self._task_names,
             )
             steps = global_steps(self._corpus, describing, around)
             self._pool = Pool(scratch, describing, on_drop=self._dropped) if steps else None
@@ -243,7 +248,8 @@ class _Build:
             self._pool.add(source, documents, features)
             return
         self._account.sources[source].kept += documents.num_rows
-        self._keep(split_keys(digests_of(documents["key"])), documents)
+        numbers = np.full(documents.num_rows, source)
+        self._keep(numbers, split_keys(digests_of(documents["key"])), documents)
 
     def _dropped(self, drops: list[PooledDrop]) -> None:
         """Books what a global step has dropped."""
@@ -272,7 +278,7 @@ class _Build:
             if pool.copies is not None:
                 copies = np.repeat(np.arange(len(numbers)), pool.copies[numbers])
                 numbers, documents = numbers[copies], documents.take(pa.array(copies))
-            self._keep(pool.keys[numbers], documents)
+            self._keep(pool.source_numbers[numbers], pool.keys[numbers], documents)
             done += len(numbers)
             self._tell(done, None, "documents")
         pool.book()
@@ -286,12 +292,12 @@ class _Build:
         for number, count in enumerate(np.bincount(sources).tolist()):
             self._account.sources[number].kept += count
 
-    def _keep(self, keys: NDArray[np.uint64], documents: Any) -> None:
-        """Writes documents; `keys` [n] decide the splits."""
-        split = self._corpus.split
+    def _keep(self, sources: NDArray[Any], keys: NDArray[np.uint64], documents: Any) -> None:
+        """Writes documents; `sources` [n], the numbers of their readers, and `keys` [n] decide the splits."""
         ids = documents["id"]
+        by_share = splits_of(keys, *self._corpus.held_out_shares)
         self._writer.add(
-            splits_of(keys, split.validation, split.test),
+            np.where(self._part[sources] > 0, self._part[sources], by_share),
             hexadecimal(ids),
             documents["source"],
             documents["text"],

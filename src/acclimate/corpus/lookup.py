@@ -105,7 +105,7 @@ def by_text(folder: Path, corpus: sections.Corpus, text: str, most: int) -> list
 
 def read_again(corpus: sections.Corpus, place: str) -> str | None:
     """The text that its source has at a place. Reads up to there."""
-    for source in corpus.sources:
+    for source in (*corpus.sources, *corpus.validation, *corpus.test):
         for item in source.build().read():
             if isinstance(item, Document) and (item.place == place or item.place.endswith("/" + place)):
                 return item.text

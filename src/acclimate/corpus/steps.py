@@ -74,7 +74,7 @@ def describing_steps(corpus: sections.Corpus) -> list[Describing]:
         and (near.shingles, near.size) == ("words", 5)
         and near.threshold <= (split.near or 0)
     )
-    if split.near is not None and split.validation + split.test > 0 and not dropped:
+    if split.near is not None and sum(corpus.held_out_shares) > 0 and not dropped:
         steps.append(SplitTogether(split.near))
     if corpus.select or corpus.sample or corpus.mix or corpus.distances:
         steps.append(Places())
@@ -112,7 +112,8 @@ def global_steps(
 def in_training(corpus: sections.Corpus) -> Callable[[Pool], NDArray[np.bool_]]:
     """[N] which documents of a pool fall into the training part, once the steps before have settled their keys."""
     return lambda pool: (
-        splits_of(pool.keys, corpus.split.validation, corpus.split.test) == SPLITS.index("train")
+        (splits_of(pool.keys, *corpus.held_out_shares) == SPLITS.index("train"))
+        & (pool.source_numbers < len(corpus.sources))
     )
 
 

@@ -136,6 +136,15 @@ def read_texts(folder: Path, split: str) -> Iterator[list[str]]:
 
     Yields nothing for a split without documents. Raises UserError for a folder that holds no such split.
     """
+    yield from _read_column(folder, split, "text")
+
+
+def read_sources(folder: Path, split: str) -> Iterator[list[str]]:
+    """The source of each text of a split, as `read_texts` gives these."""
+    yield from _read_column(folder, split, "source")
+
+
+def _read_column(folder: Path, split: str, name: str) -> Iterator[list[str]]:
     if split not in SPLITS:
         raise ValueError(f"unknown split {split!r}; {nearest(split, SPLITS)}")
     paths = document_files(folder, split)
@@ -143,6 +152,6 @@ def read_texts(folder: Path, split: str) -> Iterator[list[str]]:
         raise UserError(f"{folder}: this is no corpus: it has no {DOCUMENTS}/{split}/{_PART}")
     for path in paths:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=_BATCH, columns=["text"]):
+            for batch in file.iter_batches(batch_size=_BATCH, columns=[name]):
                 if batch.num_rows:
                     yield batch.column(0).to_pylist()

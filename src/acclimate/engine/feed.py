@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from acclimate.batching.curriculum import Curriculum
 from acclimate.batching.packed import Sequences
-from acclimate.batching.sampler import Position, Sampler, split_micro
+from acclimate.batching.sampler import Order, Position, Sampler, split_micro
 from acclimate.batching.sequence_store import SequenceStore
 from acclimate.batching.shares import share
 from acclimate.recipe.units import Length
@@ -28,10 +28,13 @@ class Helping:
     """This rank's share; none where there are fewer sequences than ranks."""
     following: Position
     """Where the next step starts."""
+    rate: float = 1.0
+    """What its learning rate is multiplied by."""
 
 
 class Feed:
-    """Sequences of a store in a seeded order. Its whole state is the position, which the train state keeps."""
+    """Sequences of a store in a seeded order, or in the store's own. Its whole state is the position, which the train
+    state keeps."""
 
     def __init__(
         self,
@@ -48,15 +51,16 @@ class Feed:
         self.micro_batch = micro_batch
         self.describe = describe
         """Names a sequence for messages."""
-        self._sampler = Sampler(store.lengths, seed, curriculum=curriculum)
+        own: Callable[[], Order] | None = getattr(store, "sampler", None)
+        self._order: Order = own() if own is not None else Sampler(store.lengths, seed, curriculum=curriculum)
 
     def take(self, position: Position, *, rank: int = 0, size: int = 1) -> Helping:
         """The step that starts here, with the share of one rank of so many."""
-        ids, epochs, following = self._sampler.take(position, self.batch)
-        lengths = self.store.lengths[ids]
+        ids, epochs, following = self._order.take(position, self.batch)
+        lengths = self._order.lengths(ids, epochs)
         own = share(lengths, rank, size)
         pieces = split_micro(self.store.fetch(ids[own], epochs[own]), self.micro_batch) if len(own) else []
-        return Helping(ids, int(lengths.sum()), pieces, following)
+        return Helping(ids, int(lengths.sum()), pieces, following, self._order.rate(position))
 
     def described(self, ids: NDArray[np.int64]) -> list[str]:
         """The names of sequences [B]."""
@@ -64,4 +68,4 @@ class Feed:
 
     def epochs(self, position: Position) -> float:
         """How many times the data was seen at this position."""
-        return position.epoch + position.index / len(self.store.lengths)
+        return self._order.epochs(position)

@@ -84,6 +84,8 @@ def fit(training: Training, state: TrainState, around: Surroundings) -> Iterator
     wanted = around.take_best or around.patience is not None
     if wanted and around.best is not None and state.best_step is not None:
         around.best.restore_best(state)
+    elif hasattr(state.optimizer, "settle"):
+        state.optimizer.settle()
 
 
 def _steps(training: Training, state: TrainState, around: Surroundings) -> Iterator[Record]:
@@ -109,7 +111,11 @@ def _steps(training: Training, state: TrainState, around: Surroundings) -> Itera
 
 def _validate(state: TrainState, around: Surroundings) -> ValidationRecord:
     assert around.validate is not None
-    measured = around.validate()
+    with state.averaged():
+        return _looked(state, around, around.validate())
+
+
+def _looked(state: TrainState, around: Surroundings, measured: Measured) -> ValidationRecord:
     if not math.isfinite(measured.loss):
         raise NonFiniteLoss(
             f"step {state.progress.steps}: the loss on the validation data is {measured.loss}"

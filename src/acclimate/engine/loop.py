@@ -103,7 +103,7 @@ def train(training: Training, state: TrainState) -> Iterator[StepRecord]:
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise _not_finite(loss, norm, state.progress.steps + 1, training.feed.described(step.ids))
         parts.update(apply_all(state.gradients, gradients))
-        factor = ranks.shared_rate(training.schedule(state.progress), state)
+        factor = ranks.shared_rate(training.schedule(state.progress), state) * step.rate
         for group, rate in zip(state.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * factor
         gradients.hand_over(state.optimizer)

@@ -71,7 +71,8 @@ def measure(
     further: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
     weight = 1.0
     done = 0
-    for chosen in sequential(lengths, batch, by_length=True):
+    in_order = hasattr(store, "sampler")
+    for chosen in sequential(lengths, batch, by_length=not in_order):
         sequences = store.fetch(chosen, np.zeros(len(chosen), dtype=np.int64))
         with compute_in(precision, device):
             loss = objective.loss(model, objective.prepare(sequences).to(device))  # type: ignore[arg-type]

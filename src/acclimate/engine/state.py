@@ -7,6 +7,7 @@ and dropout of (seed, step), for the loop seeds the generator at every step. So 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -67,6 +68,14 @@ class TrainState:
     _fields: tuple[str, ...] = field(
         default=("best_loss", "best_step", "validations_without_gain", "stopped"), init=False, repr=False
     )
+
+    def __post_init__(self) -> None:
+        self.listeners = [*self.listeners, *listening(getattr(self.optimizer, "trigger", None))]
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """Inside, the model has the weights that an optimizer which averages them stands for."""
+        averaged = getattr(self.optimizer, "averaged", None)
+        return nullcontext() if averaged is None else averaged()  # type: ignore[no-any-return]
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor by name: `model/…`, `optimizer/<parameter>/…`, `carried/<number>/…`. Tied weights once."""

@@ -8,7 +8,7 @@ Legend: S seeds (trainings), N examples, C classes, R resamples.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -160,6 +160,12 @@ class Resampling:
         drawn = np.concatenate([pair @ weights for weights in self._weights(pair.shape[1])], axis=1)
         sample = drawn[0][drawn[1] > 0] / drawn[1][drawn[1] > 0]
         return Interval(float(pair[0].sum() / pair[1].sum()), *self._ends(sample))
+
+    def sums_interval(self, rows: NDArray[Any], figure: Callable[[Floats], float]) -> Interval:
+        """Of a figure of the column sums [K] of rows [N, K], such as a corpus' BLEU of what each text adds to it."""
+        rows = np.asarray(rows, dtype=np.float64)
+        sums = np.concatenate([weights.T @ rows for weights in self._weights(len(rows))])
+        return Interval(figure(rows.sum(axis=0)), *self._ends(np.array([figure(one) for one in sums])))
 
 
 def _seeded(scores: NDArray[Any]) -> NDArray[Any]:

@@ -22,8 +22,8 @@ _SIGNATURES: dict[str, tuple[type, ...]] = {
     "scatter_add": (_P, _P, _P, _I, _I),
     "norm": (*(_P,) * 8, _I, _I, _D, _U, _D),
     "norm_backward": (*(_P,) * 10, _I, _I, _U, _D),
-    "attention": (*(_P,) * 8, *(_I,) * 7, _D, _N, _U, _D),
-    "attention_backward": (*(_P,) * 11, *(_I,) * 7, _D, _N, _U, _D),
+    "attention": (*(_P,) * 10, *(_I,) * 7, _D, _N, _I, _I, _U, _D),
+    "attention_backward": (*(_P,) * 14, *(_I,) * 7, _D, _N, _I, _I, _U, _D),
     "cross_entropy": (_P, _P, _P, _P, _I, _I, _N),
     "adamw": (_P, _P, _P, _P, _P, _I, *(_D,) * 8),
 }

@@ -9,15 +9,18 @@ Transformers encoder stands unless the family's models are called otherwise.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
+from acclimate.errors import UserError
 from acclimate.models.kinds import AUTO_CLASSES, Kind
 from acclimate.recipe.paths import ModelSource
+from acclimate.recipe.registry import registry
 from acclimate.recipe.settings import Component, Part, nearest, problem
 from acclimate.recipe.units import Share
+from acclimate.tokenizer.specials import BOUNDARIES
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,8 +28,23 @@ if TYPE_CHECKING:
 
     from acclimate.batching.packed import PackedBatch
     from acclimate.models.building import Labels
+    from acclimate.models.onward import Memory, Onward
 
 INITIALISER = Part("initialiser")
+OPTIONS = (
+    "activation",
+    "normalisation",
+    "norm_place",
+    "position_encoding",
+    "direction",
+    "window",
+    "block",
+    "share",
+    "projection",
+    "layerdrop",
+    "bias",
+)
+"""Parts of a model that some families let a recipe choose; a family that does not says so by name."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +55,8 @@ class Vocabulary:
     pad_id: int
     special: Mapping[str, int] | None = None
     """Ids of the roles that the tokenizer names, such as `bos_token` and `eos_token`."""
+    tokenizer: Any = field(default=None, repr=False, compare=False)
+    """For families that look into tokens."""
 
     @classmethod
     def of(cls, tokenizer: Any) -> Vocabulary:
@@ -44,7 +64,26 @@ class Vocabulary:
         roles = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
         ids = {role: getattr(tokenizer, f"{role}_id") for role in roles}
         special = {role: int(id) for role, id in ids.items() if id is not None}
-        return cls(len(tokenizer), int(tokenizer.pad_token_id), special)
+        pad = (
+            tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+        )  # GPT-2 has no pad
+        return cls(len(tokenizer), int(pad), special, tokenizer)
+
+    @property
+    def spellings(self) -> list[str] | None:
+        """Each token as its vocabulary writes it; None where only their number is known."""
+        if self.tokenizer is None:
+            return None
+        return [one or "" for one in self.tokenizer.convert_ids_to_tokens(range(self.size))]
+
+    @property
+    def ends(self) -> tuple[int | None, int | None]:
+        """(first, last) special token of a sequence, those that `tokenizer/template.py::boundaries` takes."""
+        known = self.special or {}
+        for first, last in BOUNDARIES:
+            if first in known and last in known:
+                return known[first], known[last]
+        return None, known.get("eos_token")
 
 
 class Family(Component):
@@ -72,6 +111,13 @@ class Family(Component):
     """Name of the model's input for positions; None where it counts them itself."""
     token_inputs: ClassVar[Mapping[str, str]] = {"segments": "token_type_ids"}
     """The batch's values for each token → name of the model's input. `segments`, and what stands in `by_token`."""
+    remembers: ClassVar[bool] = False
+    """Whether it carries something from one stretch of a text to the next: see `onward`."""
+    layer_lists: ClassVar[Mapping[str, str]] = {}
+    """Of models that LayerDrop trains, which can be pruned: where layers stand → key of the configuration that counts
+    them."""
+    lacks: ClassVar[tuple[str, ...]] = ()
+    """Settings below that mean nothing to it: a recipe that gives one is refused."""
 
     size: str | None = None
     """One of the published sizes."""
@@ -86,12 +132,49 @@ class Family(Component):
     initialise: Annotated[Component, INITIALISER] = Field(default="truncated_normal")  # type: ignore[assignment]
     """How random weights are drawn; a checkpoint's weights are kept."""
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **others: Any) -> None:
+        super().__pydantic_init_subclass__(**others)
+        if found := [name for name in cls.lacks if cls.__pydantic_fields__.pop(name, None) is not None]:
+            for name in found:
+                cls.__annotations__.pop(name, None)
+            cls.model_rebuild(force=True)
+
+    @classmethod
+    def facts(cls) -> dict[str, str]:
+        learns = [
+            name for name in registry.names("objective") if cls._learns_by(registry.get("objective", name))
+        ]
+        return {
+            "sizes": ", ".join(cls.sizes),
+            "learns by": ", ".join(learns),
+            "rows": "packed" if cls.packed else "padded",
+        }
+
+    @classmethod
+    def _learns_by(cls, objective: Any) -> bool:
+        streams = getattr(objective, "in_streams", False)
+        return getattr(objective, "trains", None) in cls.kinds and (cls.remembers or not streams)
+
     @field_validator("size")
     @classmethod
     def _known(cls, value: str | None) -> str | None:
         if value is not None and value not in cls.sizes:
             raise ValueError(f"unknown size {value!r} of {cls.registered_as[1]}; {nearest(value, cls.sizes)}")
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_the_option(cls, data: Any) -> Any:
+        for name in OPTIONS if isinstance(data, Mapping) else ():
+            if name in data and name not in cls.key_names():
+                raise problem(
+                    f"{cls.registered_as[1]} has no option {name!r}: that part of it is as published; "
+                    f"families that take it: {', '.join(_taking(name))}",
+                    at=(name,),
+                    key=True,
+                )
+        return data
 
     @model_validator(mode="after")
     def _one_origin(self) -> Family:
@@ -111,7 +194,11 @@ class Family(Component):
     @classmethod
     def of_random_weights(cls) -> tuple[str, ...]:
         """Settings that mean nothing beside a checkpoint: all but those that `changes` hands on."""
-        return ("positions", "initialise")
+        return tuple(name for name in ("positions", "initialise") if name not in cls.lacks)
+
+    def refuses(self, kind: Kind) -> str | None:
+        """Why a model with these settings cannot be built as the kind, though the family can; None: it can."""
+        return None
 
     @property
     def starts_from(self) -> str | None:
@@ -120,7 +207,7 @@ class Family(Component):
 
     def max_positions(self) -> int | None:
         """Longest sequence in tokens; None when only the checkpoint knows, or there is no limit."""
-        return None if self.checkpoint else self.positions
+        return None if self.checkpoint or "positions" in self.lacks else self.positions
 
     def changes(self) -> dict[str, Any]:
         """Values of the configuration that a recipe may change even beside a checkpoint."""
@@ -131,14 +218,23 @@ class Family(Component):
 
     def config(self, vocabulary: Vocabulary | None = None) -> Any:
         """The Transformers configuration; without a vocabulary that of the published preset, whole."""
-        values = {**self.preset, **self.sizes[self.size or self.default_size]}
+        values = {**self.preset, **self.sizes[self.size or self.default_size], **self.chosen()}
         if vocabulary is not None:
-            values |= {"vocab_size": vocabulary.size, "pad_token_id": vocabulary.pad_id}
-            values |= self.positioned()
+            values |= self.of_vocabulary(vocabulary) | self.positioned()
         return self.config_class()(**{**values, **self.changes()})
+
+    def chosen(self) -> dict[str, Any]:
+        """Values of the configuration that the recipe's options decide (`options.py`)."""
+        return {}
+
+    def of_vocabulary(self, vocabulary: Vocabulary) -> dict[str, Any]:
+        """Values of the configuration that the tokenizer decides."""
+        return {"vocab_size": vocabulary.size, "pad_token_id": vocabulary.pad_id}
 
     def positioned(self) -> dict[str, Any]:
         """Values of the configuration that say how long a sequence may be."""
+        if "positions" in self.lacks:
+            return {}
         return {"max_position_embeddings": self.positions + self.first_position}
 
     @classmethod
@@ -146,6 +242,8 @@ class Family(Component):
         """The class of its configurations: Transformers' of the first model type, unless a family of ours says."""
         from transformers import CONFIG_MAPPING
 
+        if cls.model_types[0] not in CONFIG_MAPPING:
+            import acclimate.models.register  # noqa: F401
         return CONFIG_MAPPING[cls.model_types[0]]
 
     def build(
@@ -164,6 +262,8 @@ class Family(Component):
         from acclimate.models.building import fresh_model
         from acclimate.models.loading import load_model
 
+        if reason := self.refuses(kind):
+            raise UserError(reason)
         if self.starts_from is not None:
             return load_model(
                 self.starts_from,
@@ -191,6 +291,30 @@ class Family(Component):
         return None if positions is None else int(positions) - cls.first_position
 
     @classmethod
+    def shape(cls, config: Any) -> dict[str, Any]:
+        """What `acclimate show model` tells of a configuration: layers, widths, vocabulary."""
+        from acclimate.models.sizes import shape_of
+
+        return shape_of(config)
+
+    @classmethod
+    def width(cls, config: Any) -> int:
+        """H, the size of the last layer's output."""
+        return int(config.hidden_size)
+
+    @classmethod
+    def flops(cls, model: PreTrainedModel, length: int) -> int:
+        """FLOPs of one token through the body, forward, in sequences of this length; the model may have no weights."""
+        from acclimate.models.sizes import forward_flops
+
+        return forward_flops(model, length)
+
+    @classmethod
+    def other_flops(cls, model: PreTrainedModel) -> Mapping[str, int]:
+        """FLOPs forward of what it is given besides tokens, by its name, such as a picture."""
+        return {}
+
+    @classmethod
     def inputs(cls, batch: PackedBatch) -> dict[str, Tensor]:
         """What the model is given of each token, by the names of its inputs: [T, …] each."""
         found = {"input_ids": batch.tokens}
@@ -207,6 +331,11 @@ class Family(Component):
 
         run = packed_output if cls.packed else padded_output
         return run(model.base_model, cls.inputs(batch), batch.cu_seqlens)
+
+    @classmethod
+    def onward(cls, model: PreTrainedModel, batch: PackedBatch, memory: Memory | None) -> Onward:
+        """The next stretch of B streams, equally long; `memory` is what the stretch before left, None at the start."""
+        raise NotImplementedError(f"{cls.registered_as[1]} does not remember")
 
     @classmethod
     def before_vocabulary(cls, model: PreTrainedModel, hidden: Tensor) -> Tensor:
@@ -237,6 +366,19 @@ class Family(Component):
         return model.classifier(model.dropout(hidden))
 
     @classmethod
+    def replaced(cls, model: PreTrainedModel, hidden: Tensor) -> Tensor:
+        """[T, H] → [T]: logits of a token's not being the original one, of models of the kind `rtd`."""
+        raise NotImplementedError(f"{cls.registered_as[1]} has no head for replaced tokens")
+
+    @classmethod
     def pair_scores(cls, model: PreTrainedModel, pooled: Tensor) -> Tensor:
         """[B, H] → [B, 2 or 3]: the head over pairs of texts, of models of the kind `pretraining`."""
         raise NotImplementedError(f"{cls.registered_as[1]} has no head over pairs")
+
+
+def _taking(option: str) -> list[str]:
+    """Names of the families that have the option."""
+    from acclimate.recipe.registry import registry
+
+    families: dict[str, Any] = {name: registry.get("family", name) for name in registry.names("family")}
+    return [name for name, family in families.items() if option in family.key_names()]

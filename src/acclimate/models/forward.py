@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from acclimate.models.family import Family
+    from acclimate.models.onward import Memory, Onward
+    from acclimate.models.two_towers import Towers
 
 
 def _family(model: PreTrainedModel) -> type[Family]:
@@ -34,6 +36,16 @@ def _family(model: PreTrainedModel) -> type[Family]:
 def encode(model: PreTrainedModel, batch: PackedBatch) -> Tensor:
     """Last layer's output [T, H]; of an encoder-decoder that of the decoder, [decoder's T, H]."""
     return _family(model).encode(model, batch)
+
+
+def encode_onward(model: PreTrainedModel, batch: PackedBatch, memory: Memory | None) -> Onward:
+    """The next stretch of B streams of text, of a family that remembers (`Family.onward`)."""
+    return _family(model).onward(model, batch, memory)
+
+
+def width(model: PreTrainedModel) -> int:
+    """H, the size of the last layer's output."""
+    return family_of(model.config).width(model.config)
 
 
 def token_logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
@@ -63,6 +75,11 @@ def pair_logits(model: PreTrainedModel, hidden: Tensor, batch: PackedBatch) -> T
     return family.pair_scores(model, family.pooled(model, hidden, batch)).float()
 
 
+def replaced_logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
+    """Logits of a token's not being the original one [T] in fp32, of the last layer's output [T, H]."""
+    return _family(model).replaced(model, hidden).float()
+
+
 def class_logits(model: PreTrainedModel, batch: PackedBatch) -> Tensor:
     """Class scores [B, C] in fp32."""
     family = _family(model)
@@ -72,6 +89,16 @@ def class_logits(model: PreTrainedModel, batch: PackedBatch) -> Tensor:
 def token_class_logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
     """Class scores [M, C] in fp32 of chosen places' output [M, H]."""
     return _family(model).classify_tokens(model, hidden).float()
+
+
+def towers(model: PreTrainedModel, batch: PackedBatch) -> Towers:
+    """A batch's texts and images in the space that both towers share, in fp32; of models of two towers."""
+    return _family(model).towers(model, batch)  # type: ignore[attr-defined, no-any-return]
+
+
+def match_logits(model: PreTrainedModel, texts: Tensor, images: Tensor) -> Tensor:
+    """Logits [N] in fp32 that unit vectors [N, P] of texts and images belong together."""
+    return _family(model).matches(model, texts, images).float()  # type: ignore[attr-defined, no-any-return]
 
 
 def mean_pooled(model: PreTrainedModel, batch: PackedBatch) -> Tensor:

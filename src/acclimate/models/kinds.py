@@ -9,24 +9,28 @@ Kind = Literal[
     "encoder",
     "mlm",
     "clm",
+    "prefix",
     "seq2seq",
     "pretraining",
     "rtd",
     "perm",
     "bilm",
     "dual",
+    "matching",
     "tokens",
     "classification",
 ]
-"""encoder: no head. mlm: the vocabulary at hidden places. clm: the next token. seq2seq: a second row, token by token.
-pretraining: mlm and a head over pairs of texts. rtd: a generator, and a discriminator of its tokens. perm: tokens in
-any order. bilm: the next token and the one before. dual: two towers, one vector each. tokens: a class for each token.
-classification: a class for each sequence."""
+"""encoder: no head. mlm: the vocabulary at hidden places. clm: the next token. prefix: the next one behind a prefix
+that is seen both ways. seq2seq: a second row, token by token. pretraining: mlm and a head over pairs of texts. rtd: a
+generator, and a discriminator of its tokens. perm: tokens in any order. bilm: the next token and the one before. dual:
+two towers, one vector each. matching: that and a head that judges pairs of text and image. tokens: a class for each
+token. classification: one for each sequence."""
 
 AUTO_CLASSES: Mapping[Kind, str] = {
     "encoder": "AutoModel",
     "mlm": "AutoModelForMaskedLM",
     "clm": "AutoModelForCausalLM",
+    "prefix": "AutoModelForCausalLM",
     "seq2seq": "AutoModelForSeq2SeqLM",
     "pretraining": "AutoModelForPreTraining",
     "perm": "AutoModelForCausalLM",

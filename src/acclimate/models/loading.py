@@ -12,6 +12,7 @@ from acclimate.errors import UserError
 from acclimate.models.building import Labels, model_class, seeded
 from acclimate.models.finding import family_of
 from acclimate.models.kinds import Kind
+from acclimate.models.load_report import LoadReport, without_its_table
 from acclimate.models.packed_attention import register
 
 if TYPE_CHECKING:
@@ -33,41 +34,36 @@ def load_model(
 ) -> PreTrainedModel:
     """The model of `kind` with the weights in `source`; what the weights lack (a new head) is drawn from the seed.
 
-    Raises UserError when there is no such folder, it holds no safetensors weights, it lacks weights of the model's
-    body, or the tokenizer does not fit it. `warn` is told of a masked language model's head that had to be drawn.
+    Raises UserError when there is no such folder, it holds no safetensors weights, its body's weights are missing or of
+    another shape, or the tokenizer does not fit it. `warn` is told of heads that had to be drawn, and of weights that
+    have no place in the model.
     """
     from safetensors import SafetensorError
-    from transformers import AutoConfig
 
-    path = Path(source)
-    local = path.is_dir()
-    if not local and (path.is_absolute() or str(source).startswith((".", "~"))):
-        raise UserError(f"{source}: there is no such folder to load a model from")
-    if local and not (path / "config.json").is_file():
-        raise UserError(f"{source}: no config.json in it, so it is no Transformers model folder")
-    try:
-        config = AutoConfig.from_pretrained(source, trust_remote_code=False, local_files_only=local)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{source}: {_first_line(error)}") from error
-    if vocabulary is not None and vocabulary.size > config.vocab_size:
-        raise UserError(
-            f"{source}: model and tokenizer do not fit together: the tokenizer has {vocabulary.size:,} tokens, "
-            f"the model's embedding {config.vocab_size:,} rows"
-        )
-    for name, value in (changes or {}).items():
-        setattr(config, name, value)
-    if labels is not None:
-        labels.write_into(config)
+    import acclimate.models.register  # noqa: F401
+
+    local = Path(source).is_dir()
+    config = _configuration(source, local)
     family = family or family_of(config)
     if config.model_type not in family.model_types:
         raise UserError(
             f"{source} holds a model of type {config.model_type!r}, which the family {family.registered_as[1]} does "
             f"not take; it takes: {', '.join(family.model_types)}"
         )
+    rows = getattr(config, "text_config", config).vocab_size
+    if vocabulary is not None and vocabulary.size > rows:
+        raise UserError(
+            f"{source}: model and tokenizer do not fit together: the tokenizer has {vocabulary.size:,} tokens, "
+            f"the model's embedding {rows:,} rows"
+        )
+    for name, value in (changes or {}).items():
+        setattr(config, name, value)
+    if labels is not None:
+        labels.write_into(config)
     packed = {"attn_implementation": register()} if family.packed else {}
     try:
-        with seeded(seed):
-            model, report = model_class(kind, family).from_pretrained(
+        with seeded(seed), without_its_table():
+            model, info = model_class(kind, family).from_pretrained(
                 source,
                 config=config,
                 **packed,
@@ -76,27 +72,59 @@ def load_model(
                 trust_remote_code=False,
                 local_files_only=local,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,
             )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise UserError(f"{source}: the model cannot be loaded: {_first_line(error)}") from error
-    _require_body(str(source), kind, model, sorted(report["missing_keys"]), warn)
+    report = LoadReport.of(str(source), info)
+    report.require(lambda name: _in_body(name, model, kind))
+    report.tell(warn, expects_head=kind not in ("classification", "tokens"))
     return model
 
 
-def _require_body(
-    source: str, kind: Kind, model: PreTrainedModel, missing: list[str], warn: Callable[[str], object]
-) -> None:
-    """Only heads may be new. Transformers would draw the body at random too, without a word that is heard."""
-    body = [name for name in missing if name.startswith(f"{model.base_model_prefix}.") or kind == "encoder"]
-    body = [name for name in body if "pooler" not in name]
-    if body:
+def _configuration(source: str | Path, local: bool) -> Any:
+    """Its configuration; no code that comes with it is run. Raises UserError when there is none, or no weights."""
+    from transformers import AutoConfig
+
+    path = Path(source)
+    if not local and (path.is_absolute() or str(source).startswith((".", "~"))):
+        raise UserError(f"{source}: there is no such folder to load a model from")
+    if local:
+        _require_safetensors(path)
+    try:
+        return AutoConfig.from_pretrained(source, trust_remote_code=False, local_files_only=local)
+    except Exception as error:  # strict configurations raise errors of their own kinds
+        reason = _first_line(error)
+        if "custom code" in str(error):
+            reason = "its config.json asks for code of its own, which is not run"
+        raise UserError(f"{source}: {reason}") from error
+
+
+def _require_safetensors(folder: Path) -> None:
+    """Raises UserError for a folder of another program's, or of an older Transformers."""
+    others = [
+        name for pattern in ("*.bin", "*.pt", "*.index", "*.h5") for name in sorted(folder.glob(pattern))
+    ]
+    how = f"; `acclimate import {folder} --to FOLDER` converts it" if others else ""
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{folder}: no config.json in it, so it is no Transformers model folder{how}")
+    if others and not any(folder.glob("*.safetensors")):
         raise UserError(
-            f"{source}: {len(body)} weights of the model's body are not in it, such as {body[0]}; "
-            "it holds another model, or its weights bear other names"
+            f"{folder}: the model cannot be loaded: its weights are in {others[0].name} alone, and such files can hold "
+            f"code{how}"
         )
-    if kind == "mlm" and missing:
-        warn(f"{source} has no masked language model's head ({missing[0]}, …): a new one is drawn at random")
+
+
+def _in_body(name: str, model: PreTrainedModel, kind: Kind) -> bool:
+    """Whether a weight is of the model's body. Only heads may be new, and poolers."""
+    if "pooler" in name or name.startswith(("lm_head.", "matching.")):
+        return False
+    # Of T5's models the one that writes is its own body, with a head beside.
+    prefix = "" if model.base_model is model else f"{model.base_model_prefix}."
+    return kind == "encoder" or name.startswith(prefix)
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    """The first line that says something, and the next where it ends in a colon."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -32,19 +33,48 @@ class Group:
     """Places per sequence."""
     mask: Tensor | None
     """[num_sequences, 1, 1, length] bool, True where a real token stands; None when there is no padding."""
+    sequences: Tensor
+    """[num_sequences] which of the row's."""
 
 
 class Packing:
     """Where the sequences of a row begin; and, for attention that has to pad, their layout in groups."""
 
-    def __init__(self, cu_seqlens: Tensor) -> None:
+    def __init__(
+        self, cu_seqlens: Tensor, prefixes: Tensor | None = None, sources: Tensor | None = None
+    ) -> None:
         self.cu_seqlens = cu_seqlens
         """[B+1]"""
+        self.prefixes = prefixes
+        """[B] where attention is causal: how many first tokens of each sequence all of its tokens see."""
+        self.sources = sources
+        """[B+1] of a decoder's row: where the encoder's sequences begin in theirs; attention that is not causal goes
+        there."""
+
+    @cached_property
+    def longest(self) -> int:
+        """Length of the longest sequence."""
+        return int(self.cu_seqlens.diff().max())
+
+    def cut(self, length: int) -> Packing:
+        """Each sequence as blocks of so many tokens, the last of them shorter: attention stays within a block."""
+        ends = [
+            torch.arange(first + length, last + length, length).clamp(max=last)
+            for first, last in pairwise(self.cu_seqlens.tolist())
+        ]
+        starts = torch.cat([torch.zeros(1, dtype=torch.int64), *ends])
+        return Packing(starts.to(self.cu_seqlens.device))
 
     @cached_property
     def layout(self) -> Layout:
         """Made when first asked for: the kernels do without."""
         return Layout.of(self.cu_seqlens)
+
+    @cached_property
+    def paired(self) -> tuple[Layout, Layout]:
+        """Those of the row and of its sources, in the same groups."""
+        assert self.sources is not None
+        return paired_layouts(self.cu_seqlens, self.sources)
 
 
 @dataclass(frozen=True)
@@ -60,15 +90,14 @@ class Layout:
     groups: tuple[Group, ...]
 
     @classmethod
-    def of(cls, cu_seqlens: Tensor, num_groups: int = NUM_GROUPS) -> Layout:
-        """The layout for sequences that start at cu_seqlens [B+1]."""
+    def of(cls, cu_seqlens: Tensor, members_of: list[NDArray[np.int64]] | None = None) -> Layout:
+        """The layout for sequences that start at cu_seqlens [B+1]; `members_of` each group, where that is decided."""
         device = cu_seqlens.device
         starts = cu_seqlens.detach().cpu().numpy()
         lengths = np.diff(starts)
-        order = np.argsort(-lengths, kind="stable")
         places, groups, first = [], [], 0
         tokens = np.empty(int(starts[-1]), dtype=np.int64)
-        for members in _grouped(order, lengths[order], num_groups):
+        for members in _grouped(lengths) if members_of is None else members_of:
             own = lengths[members]
             length = int(own.max())
             offsets = np.arange(length)[None, :]
@@ -77,7 +106,8 @@ class Layout:
             flat = real.ravel()
             tokens[index[flat]] = first + np.flatnonzero(flat)
             mask = None if flat.all() else torch.from_numpy(real[:, None, None, :]).to(device)
-            groups.append(Group(first, len(members), length, mask))
+            sequences = torch.from_numpy(members).to(device)
+            groups.append(Group(first, len(members), length, mask, sequences))
             places.append(np.where(flat, index, -1))
             first += len(index)
         joined = np.concatenate(places)
@@ -97,13 +127,19 @@ class Layout:
         return _Collect.apply(x, self.places, self.tokens, self.padding)
 
 
-def _grouped(
-    order: NDArray[np.int64], lengths: NDArray[np.int64], num_groups: int
-) -> list[NDArray[np.int64]]:
+def paired_layouts(first: Tensor, second: Tensor) -> tuple[Layout, Layout]:
+    """Of two rows of the same sequences, which start at [B+1] in each: the members of a group are the same in both."""
+    lengths = first.diff().detach().cpu().numpy() * second.diff().detach().cpu().numpy()
+    members = _grouped(lengths)
+    return Layout.of(first, members), Layout.of(second, members)
+
+
+def _grouped(lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     """Members of each group, longest first; equal numbers of sequences, which is near the best cut for natural text."""
-    if lengths[0] == lengths[-1]:
+    order = np.argsort(-lengths, kind="stable")
+    if lengths[order[0]] == lengths[order[-1]]:
         return [order]
-    return [part for part in np.array_split(order, min(num_groups, len(order))) if len(part)]
+    return [part for part in np.array_split(order, min(NUM_GROUPS, len(order))) if len(part)]
 
 
 class _Spread(torch.autograd.Function):

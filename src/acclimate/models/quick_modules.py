@@ -123,6 +123,15 @@ def _embeddings(
     return _dropout(self.dropout, layer_norm(summed, self.LayerNorm))
 
 
+def _post_norm(self: Any, x: Tensor, residual: Tensor, real: Tensor | None) -> Tensor:
+    p = self.dropout.p if self.dropout.training else 0.0
+    return linear_dropout_norm(x, self.dense, residual, self.norm, p)
+
+
+def _plain_inner(self: Any, x: Tensor) -> Tensor:
+    return linear_activation(x, self.dense.weight, self.dense.bias, _activation(self.function))
+
+
 def _activation(function: nn.Module) -> str:
     """Transformers' name of an activation that there is a kernel for."""
     return _activations()[_how(function)]
@@ -167,6 +176,14 @@ def _is_output(module: nn.Module) -> bool:
     return _is_dense(module.dense) and _is_norm(module.LayerNorm) and _is(module.dropout, nn.Dropout)
 
 
+def _is_post_norm(module: nn.Module) -> bool:
+    return _is_dense(module.dense) and _is_norm(module.norm) and _is(module.dropout, nn.Dropout)
+
+
+def _is_plain_inner(module: nn.Module) -> bool:
+    return _is_dense(module.dense) and _how(module.function) in _activations()
+
+
 def _is_intermediate(module: nn.Module) -> bool:
     return _is_dense(module.dense) and _how(module.intermediate_act_fn) in _activations()
 
@@ -177,6 +194,7 @@ def _is_transform(module: nn.Module) -> bool:
 
 
 _BERT = "transformers.models.bert.modeling_bert"
+_OURS = "acclimate.models.families.transformer.layers"
 
 _KNOWN: dict[tuple[str, str], tuple[Callable[..., Tensor], Callable[[nn.Module], bool]]] = {
     ("torch.nn.modules.normalization", "LayerNorm"): (_layer_norm, _is_norm),
@@ -186,5 +204,7 @@ _KNOWN: dict[tuple[str, str], tuple[Callable[..., Tensor], Callable[[nn.Module],
     (_BERT, "BertOutput"): (_output, _is_output),
     (_BERT, "BertIntermediate"): (_intermediate, _is_intermediate),
     (_BERT, "BertPredictionHeadTransform"): (_transform, _is_transform),
+    (_OURS, "PostNormOutput"): (_post_norm, _is_post_norm),
+    (_OURS, "Plain"): (_plain_inner, _is_plain_inner),
 }
 """Classes that are proven equal (tests/models/test_quick_modules.py) by module and name; what an instance must be."""

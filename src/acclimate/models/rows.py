@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from acclimate.batching.packed import Row
 from acclimate.models.packed_attention import packed_call
-from acclimate.models.packing import Layout, Packing
+from acclimate.models.packing import Group, Layout, Packing, paired_layouts
 
 
 def packed_output(body: Any, inputs: dict[str, Tensor], cu_seqlens: Tensor, **others: Any) -> Tensor:
@@ -30,9 +31,38 @@ def padded_output(body: Any, inputs: dict[str, Tensor], cu_seqlens: Tensor, **ot
         shape = (group.num_sequences, group.length)
         places = slice(group.start, group.start + group.num_sequences * group.length)
         named = {name: one[places].view(*shape, *one.shape[1:]) for name, one in spread.items()}
-        real = torch.ones(shape, dtype=torch.long, device=cu_seqlens.device)
-        if group.mask is not None:
-            real = group.mask.view(shape).long()
-        out = body(**named, attention_mask=real, **others).last_hidden_state
+        out = body(**named, attention_mask=_real(group, cu_seqlens), **others).last_hidden_state
         outputs.append(out.reshape(-1, out.shape[-1]))
     return layout.collect(torch.cat(outputs))
+
+
+def padded_decoder_output(body: Any, inputs: dict[str, Tensor], cu_seqlens: Tensor, row: Row) -> Tensor:
+    """[Td, H]: an encoder and a decoder on padded rows; a pair is padded together with pairs of similar area."""
+    read, written = paired_layouts(cu_seqlens, row.cu_seqlens)
+    spread = {name: one.index_select(0, read.places) for name, one in inputs.items()}
+    tokens = row.tokens.index_select(0, written.places)
+    outputs = []
+    for source, target in zip(read.groups, written.groups, strict=True):
+        shape = (source.num_sequences, source.length)
+        places = slice(source.start, source.start + source.num_sequences * source.length)
+        named = {name: one[places].view(*shape, *one.shape[1:]) for name, one in spread.items()}
+        mask = _real(source, cu_seqlens)
+        memory = body.encoder(**named, attention_mask=mask).last_hidden_state
+        out = body.decoder(
+            input_ids=tokens[target.start : target.start + target.num_sequences * target.length].view(
+                target.num_sequences, target.length
+            ),
+            attention_mask=_real(target, cu_seqlens),
+            encoder_hidden_states=memory,
+            encoder_attention_mask=mask,
+            use_cache=False,
+        ).last_hidden_state
+        outputs.append(out.reshape(-1, out.shape[-1]))
+    return written.collect(torch.cat(outputs))
+
+
+def _real(group: Group, like: Tensor) -> Tensor:
+    """[sequences, length] 1 where a token stands."""
+    shape = (group.num_sequences, group.length)
+    whole = torch.ones(shape, dtype=torch.long, device=like.device)
+    return whole if group.mask is None else group.mask.view(shape).long()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from acclimate.batching.packed import PackedBatch, Sequences
-from acclimate.batching.union_store import UnionStore, of_store
+from acclimate.batching.union_store import UnionStore, in_order, of_store, united
 from acclimate.objectives.protocol import Loss, Mark, Objective, ObjectiveSettings, Texts
 from acclimate.progress import Tell
 from acclimate.recipe.settings import Component, Part
@@ -60,6 +60,10 @@ class Mix(ObjectiveSettings):
             raise ValueError(f"{twice[0]} stands twice; give its data as one source")
         if "mix" in names:
             raise ValueError("a mix holds no mix: name its objectives here")
+        if streamed := [part.registered_as[1] for part in self.objectives if part.in_streams]:
+            raise ValueError(
+                f"{streamed[0]} reads the text in its own order, and cannot be mixed with others"
+            )
         if self.weights is not None and len(self.weights) != len(self.of):
             raise ValueError(f"{len(self.weights)} weights for {len(self.of)} objectives")
         if self.weights is not None and (min(self.weights) < 0 or not any(self.weights)):
@@ -82,6 +86,18 @@ class Mix(ObjectiveSettings):
     @property
     def marks(self) -> frozenset[Mark]:
         return frozenset().union(*(part.marks for part in self.objectives))
+
+    @property
+    def knows_sources(self) -> bool:
+        return any(part.knows_sources for part in self.objectives)
+
+    def extra_tokens(self, sequence_length: int) -> tuple[str, ...]:
+        tokens = [token for part in self.objectives for token in part.extra_tokens(sequence_length)]
+        return tuple(dict.fromkeys(tokens))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return next((part.classes for part in self.objectives if part.classes), ())
 
     @property
     def leads(self) -> ObjectiveSettings:
@@ -135,6 +151,19 @@ class Mix(ObjectiveSettings):
                 )
             )
         return UnionStore(stores, self.alpha)
+
+    def furnish(self, model: PreTrainedModel, seed: int) -> None:
+        for part in self.objectives:
+            part.furnish(model, seed)
+
+    def stand_in(self, sequences: Sequences) -> Sequences:
+        """Each objective has as many as the others, in turn."""
+        store = np.arange(len(sequences)) % len(self.objectives)
+        parts = []
+        for k, part in enumerate(self.objectives[: len(sequences)]):
+            places = np.flatnonzero(store == k)
+            parts.append((part.stand_in(in_order(sequences, places)), places))
+        return united(parts, store, sequences.ids, sequences.epochs)
 
     def build(self, *, tokenizer: PreTrainedTokenizerFast, seed: int, fixed: bool = False) -> Any:
         """The objectives at work. With `fixed`, what is hidden does not change with the epoch."""

@@ -5,6 +5,7 @@ Legend: T tokens in the row, B sequences, M targets, V vocabulary, H hidden size
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -14,7 +15,8 @@ from pydantic import field_validator, model_validator
 from acclimate.batching.counter_random import absorb, below, draw, mix, stream
 from acclimate.batching.packed import PackedBatch, Sequences, pack
 from acclimate.errors import UserError
-from acclimate.objectives.protocol import Loss, ObjectiveSettings
+from acclimate.objectives.mask_units import SHARES, Candidates, Unit, chosen_groups
+from acclimate.objectives.protocol import Loss, Mark, ObjectiveSettings
 from acclimate.recipe.units import Share
 
 if TYPE_CHECKING:
@@ -22,7 +24,15 @@ if TYPE_CHECKING:
 
 
 class Mlm(ObjectiveSettings):
-    """Masked language modelling with masks that change every epoch (dynamic masking, Liu et al. 2019)."""
+    """Masked language modelling with masks that change every epoch (dynamic masking, Liu et al. 2019).
+
+    Of a sequence's n tokens that are not special max(1, round(rate·n)) are hidden, and the model is asked which they
+    were. Input: sequences of tokens [T]; asked for: their tokens at M places; loss: mean cross entropy.
+    Requires: a masked language model (kind mlm) and a tokenizer with a mask token.
+    Source: Devlin et al. 2019, "BERT"; Liu et al. 2019, "RoBERTa"; rates up to 40%: Wettig et al. 2023, "Should You
+    Mask 15% in Masked Language Modeling?".
+    Example: `objective: {mlm: {rate: 20%, unit: word}}`
+    """
 
     registered_as: ClassVar[tuple[str, str]] = ("objective", "mlm")
     bare: ClassVar[str | None] = "rate"
@@ -34,6 +44,15 @@ class Mlm(ObjectiveSettings):
     """Share of those that the model sees as the mask token."""
     random: Share = 0.1
     """Share of those that the model sees as a token drawn at random; the rest it sees as they are."""
+    unit: Unit = "token"
+    """What is hidden together. token: each by itself. word: all tokens of a word (Cui et al. 2021 for Chinese, whose
+    words rjieba finds, extra `zh`; without it each character is a word). ngram: n ≤ 3 words in a row, p(n) ∝ 1/n (Lan
+    et al. 2020). span: words in a row, their number geometric with p = 0.2 up to 10, all seen as mask tokens, as random
+    ones or as they are (Joshi et al. 2020). Of words the rate is kept in the mean."""
+
+    @property
+    def marks(self) -> frozenset[Mark]:
+        return frozenset() if self.unit == "token" else frozenset(("words",))
 
     @field_validator("rate")
     @classmethod
@@ -70,17 +89,28 @@ class Mlm(ObjectiveSettings):
             rate=self.rate,
             mask=self.mask,
             random=self.random,
+            unit=self.unit,
             seed=seed,
             fixed=fixed,
         )
+
+    def stand_in(self, sequences: Sequences) -> Sequences:
+        """Every token a word."""
+        return with_words(sequences) if self.marks else sequences
+
+
+def with_words(sequences: Sequences) -> Sequences:
+    """The sequences with every token marked as a word."""
+    ones = np.ones(len(sequences.tokens), np.uint8)
+    return replace(sequences, by_token={**sequences.by_token, "words": ones})
 
 
 class MaskedLanguageModel:
     """The objective at work.
 
     Of a sequence's n tokens that are not special, max(1, round(rate·n)) are asked for (none when n is 0),
-    every set of that size being equally likely. What is hidden is a function of (seed, epoch, sequence id,
-    position) alone: the same whatever else is in the batch, and again after a resume.
+    every set of that size being equally likely; of other units see `mask_units.py`. What is hidden is a function of
+    (seed, epoch, sequence id, position) alone: the same whatever else is in the batch, and again after a resume.
     """
 
     num_terms = 1
@@ -96,10 +126,12 @@ class MaskedLanguageModel:
         random: float,
         seed: int,
         fixed: bool,
+        unit: Unit = "token",
     ) -> None:
         """`vocabulary` lists all token ids; random replacements are drawn from those that are not special."""
         self._mask_id = mask_id
         self._rate = rate
+        self._unit = unit
         self._mask_below = round(mask * 2**32)
         self._random_below = round((mask + random) * 2**32)
         self._fixed = fixed
@@ -118,13 +150,18 @@ class MaskedLanguageModel:
         epochs = np.zeros_like(sequences.epochs) if self._fixed else sequences.epochs
         keys = absorb(absorb(self._key, epochs), sequences.ids)
         bits = draw(keys[owner], (places - sequences.cu_seqlens[owner]).astype(np.uint64))
-        chosen = self._lowest(bits, owner, len(sequences))
-        places, bits = places[chosen], mix(bits[chosen] ^ self._key)
+        if self._unit == "token":
+            leads = chosen = self._lowest(bits, owner, len(sequences))
+        else:
+            candidates = Candidates(places, owner, bits, sequences.by_token["words"][places])
+            chosen, leads = chosen_groups(candidates, len(sequences), self._rate, SHARES[self._unit])
+        places, own = places[chosen], mix(bits[chosen] ^ self._key)
         targets = sequences.tokens[places]
+        fate = (mix(bits[leads] ^ self._key) if self._unit == "span" else own) >> np.uint64(32)
         seen = np.where(
-            (fate := bits >> np.uint64(32)) < self._mask_below,
+            fate < self._mask_below,
             self._mask_id,
-            np.where(fate < self._random_below, self._ordinary[self._random(bits)], targets),
+            np.where(fate < self._random_below, self._ordinary[self._random(own)], targets),
         )
         tokens = sequences.tokens.copy()
         tokens[places] = seen

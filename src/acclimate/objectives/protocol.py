@@ -28,6 +28,8 @@ class Texts:
     """A token store."""
     own: Path | None = None
     """What the objective's `write` wrote of the part, for an objective that brings data."""
+    streams: int | None = None
+    """The batch in sequences where the part is trained on; None where it is measured on."""
 
 
 class ObjectiveSettings(Component):
@@ -39,6 +41,9 @@ class ObjectiveSettings(Component):
     """Whether its loss is −log p of the text's tokens, so that bits per byte can be stated: of every token, of some
     (an estimate, decision 0003), or not at all."""
 
+    in_streams: ClassVar[bool] = False
+    """Whether it reads the text from beginning to end, and carries on what the model remembers."""
+
     @property
     def kind(self) -> str:
         """The kind of model that it needs, where settings decide it."""
@@ -48,6 +53,21 @@ class ObjectiveSettings(Component):
     def marks(self) -> frozenset[Mark]:
         """What must be known of the text besides its tokens: where words and sentences start."""
         return frozenset()
+
+    @property
+    def knows_sources(self) -> bool:
+        """Whether it must know which of the corpus's sources each document is from."""
+        return False
+
+    def extra_tokens(self, sequence_length: int) -> tuple[str, ...]:
+        """Special tokens that it needs besides the usual ones: a tokenizer that is trained gets them, one that is
+        loaded must have them."""
+        return ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of what its head tells apart, where that is for the objective to say."""
+        return ()
 
     @property
     def data(self) -> Component | None:
@@ -81,6 +101,13 @@ class ObjectiveSettings(Component):
         from acclimate.tokenizer.template import boundaries
 
         return WindowStore(TokenStore(texts.corpus), sequence_length, *boundaries(tokenizer))
+
+    def furnish(self, model: PreTrainedModel, seed: int) -> None:
+        """Give the model what is learnt with it and nobody needs afterwards, such as a head of the objective's own."""
+
+    def stand_in(self, sequences: Sequences) -> Sequences:
+        """Sequences of random tokens, as far as can be in the shape of those of its own store: for a dry batch."""
+        return sequences
 
     if TYPE_CHECKING:
 

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def token_loss(model: PreTrainedModel, hidden: torch.Tensor, batch: PackedBatch) -> Loss:
+def token_loss(
+    model: PreTrainedModel, hidden: torch.Tensor, batch: PackedBatch, judged: torch.Tensor | None = None
+) -> Loss:
     """Cross entropy in nats, fp32, summed over the batch's targets; the vocabulary is scored at targets only.
 
-    hidden [T, H]: the last layer's output.
+    hidden [T, H]: the last layer's output. judged [M]: where it is False a target counts for the loss, but not for the
+    loss per sequence.
     """
     import torch
 
@@ -27,6 +30,8 @@ def token_loss(model: PreTrainedModel, hidden: torch.Tensor, batch: PackedBatch)
     total, each = token_losses(model, hidden.index_select(0, batch.target_positions), batch.targets)
     starts = batch.cu_seqlens if batch.decoder is None else batch.decoder.cu_seqlens
     owner = torch.searchsorted(starts, batch.target_positions, right=True) - 1
+    if judged is not None:
+        each, owner = each[judged], owner[judged]
     sums: Any = each.new_zeros(len(batch.ids)).index_add_(0, owner, each)
     return Loss(
         sum=total,

@@ -10,6 +10,8 @@ from acclimate.pipeline.stage import Work
 
 BROKEN = (
     "bomb",
+    "box_outside",
+    "box_reversed",
     "broken_link",
     "content_encoding",
     "corrupt",
@@ -22,7 +24,10 @@ BROKEN = (
     "malformed_json",
     "malformed_label",
     "malformed_warc",
+    "missing_column",
     "no_image",
+    "no_mark",
+    "not_an_image",
     "nul_bytes",
     "one_sided",
     "out_of_memory",

@@ -28,9 +28,8 @@ def deliver_models(recipe: Recipe, artifacts: dict[str, Artifact], folder: RunFo
     if "pretrain" in artifacts:
         known["figures"] = read_json(artifacts["figures"].folder / FIGURES)
         place = folder.publish(MODEL, artifacts["pretrain"].folder / MODEL)
-        write_text(
-            place / "README.md", model_card(name=recipe.name, kind="mlm", **_described(place), **known)
-        )
+        kind = known["figures"]["kind"]
+        write_text(place / "README.md", model_card(name=recipe.name, kind=kind, **_described(place), **known))
     for name in recipe.tasks:
         evaluation = read_json(artifacts[f"evaluation-{name}"].folder / EVALUATION)
         place = folder.publish(f"tasks/{name}/{MODEL}", artifacts[evaluation["delivered"]].folder / MODEL)

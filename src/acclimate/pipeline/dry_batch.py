@@ -95,10 +95,18 @@ class DryProblem(Exception):
 
 
 class RandomStore:
-    """As many sequences of random tokens as fill a batch, each of full length; always the same ones."""
+    """As many sequences of random tokens as fill a batch, each of full length; always the same ones.
+
+    `shaped` makes them look as an objective's own sequences do.
+    """
 
     def __init__(
-        self, tokenizer: PreTrainedTokenizerFast, batch: Length, sequence_length: int, seed: int
+        self,
+        tokenizer: PreTrainedTokenizerFast,
+        batch: Length,
+        sequence_length: int,
+        seed: int,
+        shaped: Callable[[Sequences], Sequences] = lambda sequences: sequences,
     ) -> None:
         from acclimate.tokenizer.template import boundaries
 
@@ -108,6 +116,7 @@ class RandomStore:
         special = set(tokenizer.all_special_ids)
         self._ordinary = np.array(sorted(set(tokenizer.get_vocab().values()) - special), dtype=np.int64)
         self._seed = seed
+        self._shaped = shaped
 
     def fetch(self, ids: NDArray[np.int64], epochs: NDArray[np.int64]) -> Sequences:
         """As many sequences as there are ids, in one row."""
@@ -115,7 +124,7 @@ class RandomStore:
         row = np.random.default_rng(self._seed).choice(self._ordinary, len(ids) * length)
         row[::length], row[length - 1 :: length] = self._ends
         cu_seqlens = np.arange(len(ids) + 1, dtype=np.int64) * length
-        return Sequences(row, cu_seqlens, np.zeros(len(row), np.int64), ids, epochs)
+        return self._shaped(Sequences(row, cu_seqlens, np.zeros(len(row), np.int64), ids, epochs))
 
 
 def dry_batches(
@@ -185,7 +194,8 @@ def _stepped(
     from acclimate.engine.state import TrainState
 
     settings, seed = part.settings, recipe.seed
-    store = RandomStore(tokenizer, settings.batch, settings.sequence_length, seed)
+    shaped = {} if part.is_task else {"shaped": settings.objective.stand_in}
+    store = RandomStore(tokenizer, settings.batch, settings.sequence_length, seed, **shaped)
     training = Training(
         objective=_objective(part, tokenizer, len(store.lengths), seed),
         feed=Feed(store, batch=settings.batch, seed=seed, micro_batch=recipe.hardware.micro_batch),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from acclimate.pipeline.starting_point import adapts
 from acclimate.pipeline.tasks import arms
-from acclimate.pipeline.tokens import tokenizer_part
+from acclimate.pipeline.tokens import extra_tokens, tokenizer_part
 from acclimate.recipe.problems import Path
 from acclimate.recipe.sections import Recipe
 
@@ -55,13 +55,16 @@ def dry_tokenizer(recipe: Recipe) -> PreTrainedTokenizerFast:
     Raises UserError for one that cannot be loaded.
     """
     from acclimate.tokenizer.loading import load_tokenizer
+    from acclimate.tokenizer.specials import add_extra
     from acclimate.tokenizer.untrained import untrained_tokenizer
 
     part = tokenizer_part(recipe)
     if adapts(recipe):
         return load_tokenizer(recipe.model.starts_from)  # type: ignore[attr-defined]
     if part.reads_corpus:
-        return untrained_tokenizer(part.vocab_size)
+        tokenizer = untrained_tokenizer(part.vocab_size)
+        add_extra(tokenizer, extra_tokens(recipe))
+        return tokenizer
     return load_tokenizer(part.source, revision=part.revision)
 
 
@@ -69,13 +72,17 @@ def dry_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, part: TrainedP
     """The model that the part trains, with what does not train frozen. A task's starts without the pretraining."""
     from acclimate.models.building import Labels
     from acclimate.models.family import Vocabulary
+    from acclimate.pipeline.pretrain import objective_labels
 
+    of_task = Labels(CLASSES, part.settings.multi_label) if part.is_task else None
     model: PreTrainedModel = recipe.model.build(
         vocabulary=Vocabulary.of(tokenizer),
         seed=recipe.seed,
         kind=part.settings.kind if part.is_task else part.settings.objective.kind,
-        labels=Labels(CLASSES, part.settings.multi_label) if part.is_task else None,
+        labels=of_task if part.is_task else objective_labels(part.settings.objective),
     )
+    if not part.is_task:
+        part.settings.objective.furnish(model, recipe.seed)
     if part.is_task:
         trained = set(part.settings.transfer.build(model=model))
         for name, parameter in model.named_parameters():

@@ -8,6 +8,8 @@ from acclimate.artifacts.store import Artifact
 from acclimate.pipeline.language_figures import FIGURES
 from acclimate.pipeline.tasks import EVALUATION
 from acclimate.pipeline.tokens import read_json
+from acclimate.pipeline.translations import FIGURES as TRANSLATION_FIGURES
+from acclimate.pipeline.translations import TRANSLATIONS
 from acclimate.pipeline.vocabulary import GAIN
 from acclimate.recipe.sections import Recipe
 
@@ -19,6 +21,8 @@ def run_metrics(recipe: Recipe, artifacts: dict[str, Artifact]) -> dict[str, Any
         metrics["vocabulary"] = read_json(artifacts["gain"].folder / GAIN)
     if "figures" in artifacts:
         metrics["pretrain"] = _pretraining(read_json(artifacts["figures"].folder / FIGURES))
+    if TRANSLATIONS in artifacts:
+        metrics["pretrain"]["translation"] = read_json(artifacts[TRANSLATIONS].folder / TRANSLATION_FIGURES)
     metrics["tasks"] = {
         name: _task(read_json(artifacts[f"evaluation-{name}"].folder / EVALUATION)) for name in recipe.tasks
     }
@@ -27,7 +31,7 @@ def run_metrics(recipe: Recipe, artifacts: dict[str, Artifact]) -> dict[str, Any
 
 def _pretraining(figures: dict[str, Any]) -> dict[str, Any]:
     """Plain values under `validation`, `before`, `test` and `frequencies` (what token frequencies alone would give on
-    the validation text); their intervals under `intervals`."""
+    the validation text); their intervals under `intervals`. Of two towers `retrieval` on the test items, too."""
     named = {"validation": figures["after"]} | {
         name: figures[name] for name in ("before", "test", "frequencies")
     }
@@ -36,6 +40,7 @@ def _pretraining(figures: dict[str, Any]) -> dict[str, Any]:
         **{name: {key: one["value"] for key, one in values.items()} for name, values in named.items()},
         "intervals": named,
         **{key: figures[key] for key in ("steps", "tokens", "epochs", "seconds", "parameters", "precision")},
+        **{key: figures[key] for key in ("retrieval",) if key in figures},
     }
 
 

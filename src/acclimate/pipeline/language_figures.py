@@ -29,7 +29,8 @@ def figures_stage(recipe: Recipe) -> Stage:
     """Losses before and after pretraining → loss, perplexity and bits per byte, each with its interval."""
     intervals = recipe.evaluate.intervals
     assert recipe.pretrain is not None
-    likelihood = recipe.pretrain.objective.likelihood  # type: ignore[attr-defined]
+    objective: Any = recipe.pretrain.objective
+    likelihood, of_corpus = objective.likelihood, objective.data is None
 
     def run(work: Work) -> None:
         from safetensors.numpy import load_file
@@ -39,7 +40,7 @@ def figures_stage(recipe: Recipe) -> Stage:
 
         trained = work.inputs["pretrain"].folder
         losses = load_file(trained / HELD_OUT)
-        if likelihood is not None:
+        if likelihood is not None and of_corpus:
             _add_frequencies(losses, work.inputs["tokens"].folder)
         figures: dict[str, Any] = {}
         for moment in MOMENTS:
@@ -55,6 +56,11 @@ def figures_stage(recipe: Recipe) -> Stage:
                 resampling=intervals.build(),
                 groups=losses[f"{moment}/documents"],
             )
+        if "retrieval/image" in losses:
+            from acclimate.evaluate import retrieval
+
+            ranks = {name: losses[f"retrieval/{name}"] for name in ("image", "text", "items")}
+            figures["retrieval"] = retrieval.figures(retrieval.Ranks(**ranks), intervals.build())
         if figures["frequencies"] is None:
             write_json(work.folder / FIGURES, {**read_json(trained / OUTCOME), **figures})
             return

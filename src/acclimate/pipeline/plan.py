@@ -11,6 +11,7 @@ from acclimate.pipeline.pretrain import pretrain_stage
 from acclimate.pipeline.stage import Stage
 from acclimate.pipeline.tasks import augmented_stage, evaluation_stage, examples_stage, task_stages
 from acclimate.pipeline.tokens import corpus_stage, tokenizer_stage, tokens_stage
+from acclimate.pipeline.translations import translates, translations_stage
 from acclimate.pipeline.vocabulary import vocabulary_stages
 from acclimate.recipe.sections import Recipe
 
@@ -32,6 +33,8 @@ def plan(recipe: Recipe, digests: Callable[[Path], str]) -> list[Stage]:
         stages.append(material_stage(recipe, digests))
     if recipe.pretrain is not None:
         stages += [pretrain_stage(recipe, digests), figures_stage(recipe)]
+    if translates(recipe):
+        stages.append(translations_stage(recipe))
     for name, task in recipe.tasks.items():
         if getattr(task, "augment", None):
             stages.append(augmented_stage(recipe, name, digests))

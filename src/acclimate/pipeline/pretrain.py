@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from acclimate.engine.measure import Measured
     from acclimate.engine.ranks import Ranks
     from acclimate.engine.state import TrainState
+    from acclimate.models.building import Labels
     from acclimate.pipeline.setup_torch import Machine
     from acclimate.pipeline.team import Team
 
@@ -42,7 +43,7 @@ def pretrain_stage(recipe: Recipe, digests: Callable[[Path], str]) -> Stage:
     return Stage(
         name="pretrain",
         kind="pretrain",
-        version=3,
+        version=4,
         settings={
             "seed": recipe.seed,
             "model": model_settings(recipe),
@@ -97,6 +98,13 @@ def require_same_vocabulary(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) 
         )
 
 
+def objective_labels(objective: Any) -> Labels | None:
+    """What the model's head tells apart, where the objective says so."""
+    from acclimate.models.building import Labels
+
+    return Labels(objective.classes) if objective.classes else None
+
+
 def require_positions(model: PreTrainedModel, setting: str, length: int) -> None:
     """Raises UserError when sequences of this length do not fit the model; only a checkpoint can surprise us here."""
     from acclimate.models.finding import family_of
@@ -147,8 +155,10 @@ class Pretraining:
             vocabulary=vocabulary,
             seed=recipe.seed,
             kind=self.settings.objective.kind,  # type: ignore[attr-defined]
+            labels=objective_labels(self.settings.objective),
             warn=lambda text: work.emit("warning", message=text),
         )
+        self.settings.objective.furnish(model, recipe.seed)  # type: ignore[attr-defined]
         self.model: PreTrainedModel = model.to(self.machine.device)
         require_positions(self.model, "pretrain.sequence_length", self.settings.sequence_length)
 
@@ -156,7 +166,12 @@ class Pretraining:
         from acclimate.objectives.protocol import Texts
 
         own = self.work.inputs.get(MATERIAL)
-        texts = Texts(self.work.inputs["tokens"].folder / split, None if own is None else own.folder / split)
+        batch = self.settings.batch
+        texts = Texts(
+            self.work.inputs["tokens"].folder / split,
+            None if own is None else own.folder / split,
+            int(batch.amount) if split == "train" and batch.unit == "sequences" else None,
+        )
         return self.settings.objective.store(  # type: ignore[attr-defined, no-any-return]
             texts,
             tokenizer=self.tokenizer,
@@ -187,20 +202,30 @@ class Pretraining:
         from safetensors.numpy import save_file
 
         from acclimate.artifacts.durable import new_folder, write_json
+        from acclimate.models.finding import family_of
+        from acclimate.pipeline.tokens import tokenizer_part
+        from acclimate.tokenizer.specials import suit
 
         if not len(self.store("train").lengths):
-            raise UserError("the training part of the corpus holds no text to train on")
+            name = self.settings.objective.registered_as[1]
+            raise UserError(f"the training part of the corpus holds no text that {name} can learn from")
         held_out = self.losses("before", "validation", self.measured("validation"))
         state, seconds = self.train(team)
         held_out |= self.losses("after", "validation", self.measured("validation"))
         if len(self.store("test").lengths):
             held_out |= self.losses("test", "test", self.measured("test", all_of_it=True))
+            held_out |= self.retrieved("test")
         save_file(held_out, self.work.folder / HELD_OUT)
         folder = new_folder(self.work.folder / MODEL)
         self.model.save_pretrained(folder)
         if not self.recipe.model.checkpoint:  # type: ignore[attr-defined]
             # Positions beyond the trained length were never seen: users' calls shall be cut there.
             self.tokenizer.model_max_length = self.settings.sequence_length
+        suit(
+            self.tokenizer,
+            segments="segments" in family_of(self.model.config).token_inputs,
+            continues=self.settings.objective.kind == "clm" and tokenizer_part(self.recipe).reads_corpus,  # type: ignore[attr-defined]
+        )
         self.tokenizer.save_pretrained(folder)
         write_json(
             self.work.folder / OUTCOME,
@@ -213,6 +238,7 @@ class Pretraining:
                 "precision": self.machine.precision,
                 "device": str(self.machine.device),
                 "best_step": state.best_step,
+                "kind": self.settings.objective.kind,  # type: ignore[attr-defined]
             },
         )
 
@@ -232,6 +258,18 @@ class Pretraining:
             f"{moment}/documents": store.document_of(measured.ids),
             f"{moment}/size": np.array([tokens, store.num_bytes]),
         }
+
+    def retrieved(self, split: str) -> dict[str, NDArray[Any]]:
+        """Ranks of held-out captions and pictures for each other, of a model that puts both into one space."""
+        from acclimate.evaluate.retrieval import retrieved
+        from acclimate.pipeline.setup_torch import threads
+
+        if self.settings.objective.kind not in ("dual", "matching"):  # type: ignore[attr-defined]
+            return {}
+        objective = self.settings.objective.build(tokenizer=self.tokenizer, seed=self.recipe.seed, fixed=True)
+        with threads(self.machine.threads):
+            found = retrieved(self.model, objective, self.store(split), device=self.machine.device)
+        return {f"retrieval/{name}": one for name, one in found.arrays().items()}
 
     def follow(self) -> None:
         """As another rank: take rank 0's steps beside it. It knows when to stop, and ends this process."""
@@ -326,6 +364,8 @@ class Pretraining:
             from acclimate.corpus.lookup import name_document
 
             number = int(store.document_of(np.array([sequence]))[0])
+            if self.settings.objective.data is not None or number < 0:  # type: ignore[attr-defined]
+                return f"sequence {sequence} of the objective's own data"
             return name_document(self.work.inputs["corpus"].folder, "train", number)
 
         return Feed(

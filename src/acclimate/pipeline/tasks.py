@@ -146,9 +146,11 @@ def _finetuning(recipe: Recipe, name: str, arm: Arm, seed: int) -> Callable[[Wor
 
         from acclimate.artifacts.durable import new_folder, write_json
         from acclimate.models.building import Labels
+        from acclimate.models.finding import family_of
         from acclimate.pipeline.setup_torch import prepare
         from acclimate.pipeline.training_log import TrainingLog
         from acclimate.tokenizer.loading import load_tokenizer
+        from acclimate.tokenizer.specials import suit
         from acclimate.transfer.examples import read_examples
         from acclimate.transfer.finetune import Splits, finetune
 
@@ -199,6 +201,7 @@ def _finetuning(recipe: Recipe, name: str, arm: Arm, seed: int) -> Callable[[Wor
             folder = new_folder(work.folder / MODEL)
             model.save_pretrained(folder)
             tokenizer.model_max_length = task.sequence_length  # what it was tuned and judged at
+            suit(tokenizer, segments="segments" in family_of(model.config).token_inputs)
             tokenizer.save_pretrained(folder)
 
     return run

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from acclimate.recipe.sections import Recipe
 
 if TYPE_CHECKING:
     from acclimate.corpus.leakage.held_out import HeldOutText
+    from acclimate.tokenizer.pieces import Segment
 
 SPLITS = ("train", "validation", "test")
 Digests = Callable[[Path], str]
@@ -49,7 +51,10 @@ def corpus_stage(recipe: Recipe, digests: Digests, held_out_by: tuple[str, ...])
         settings={
             **recipe.corpus.model_dump(
                 mode="json",
-                exclude={"sources": True, "select": True, "distances": True, "decontaminate": {"tests"}},
+                exclude={
+                    **dict.fromkeys(("sources", "validation", "test", "select", "distances"), True),
+                    "decontaminate": {"tests"},
+                },
             ),
             **_chosen_by(recipe),
             "unicode": unicodedata.unidata_version,
@@ -57,6 +62,7 @@ def corpus_stage(recipe: Recipe, digests: Digests, held_out_by: tuple[str, ...])
         packages=("ftfy", "py3langid"),
         outside={
             **{str(n): one.build().fingerprint(digests) for n, one in enumerate(recipe.corpus.sources)},
+            **_held_out_as(recipe, digests),
             **_cleaned_by(recipe, digests),
             **_compared_with(recipe, digests),
             **_kept_out(recipe, digests),
@@ -64,6 +70,16 @@ def corpus_stage(recipe: Recipe, digests: Digests, held_out_by: tuple[str, ...])
         needs=tuple(dict.fromkeys((*held_out_by, *(f"examples-{task}" for task in asked_tasks(recipe))))),
         run=run,
     )
+
+
+def _held_out_as(recipe: Recipe, digests: Digests) -> dict[str, Any]:
+    """Identity by content of the texts that are held out as such."""
+    parts = {"validation": recipe.corpus.validation, "test": recipe.corpus.test}
+    return {
+        f"{part} {number}": one.build().fingerprint(digests)
+        for part, sources in parts.items()
+        for number, one in enumerate(sources)
+    }
 
 
 def asked_tasks(recipe: Recipe) -> list[str]:
@@ -189,28 +205,46 @@ def tokenizer_stage(recipe: Recipe, digests: Digests) -> Stage:
     if getattr(part, "of_checkpoint", False):
         return _adapted_tokenizer_stage(recipe, digests)
 
+    extra = extra_tokens(recipe) if part.reads_corpus else ()
+
     def run(work: Work) -> None:
         from acclimate.corpus.storage import read_texts
+        from acclimate.tokenizer.specials import add_extra
 
         if part.reads_corpus:
             require_text(work.inputs["corpus"], "train")
-        part.build(
+        tokenizer = part.build(
             texts=read_texts(work.inputs["corpus"].folder, "train") if part.reads_corpus else None,
             folder=work.folder,
             tell=work.tell,
             model_max_length=_positions(recipe),
         )
+        if extra:
+            add_extra(tokenizer, extra)
+            tokenizer.save_pretrained(str(work.folder))
 
     return Stage(
         name="tokenizer",
         kind="tokenizer",
         version=1,
-        settings={"tokenizer": part.dumped(), "positions": _positions(recipe)},
+        settings={
+            "tokenizer": part.dumped(),
+            "positions": _positions(recipe),
+            **({"extra": list(extra)} if extra else {}),
+        },
         outside={} if part.reads_corpus else part.fingerprint(digests),
         needs=("corpus",) if part.reads_corpus else (),
         packages=("tokenizers", "transformers"),
         run=run,
     )
+
+
+def extra_tokens(recipe: Recipe) -> tuple[str, ...]:
+    """Special tokens that the recipe's objective needs of a tokenizer besides the usual ones."""
+    if recipe.pretrain is None:
+        return ()
+    objective: Any = recipe.pretrain.objective
+    return objective.extra_tokens(recipe.pretrain.sequence_length)  # type: ignore[no-any-return]
 
 
 def _adapted_tokenizer_stage(recipe: Recipe, digests: Digests) -> Stage:
@@ -248,17 +282,21 @@ def _positions(recipe: Recipe) -> int | None:
 def tokens_stage(recipe: Recipe) -> Stage:
     """The corpus as numbers, one store a split."""
     segmentation: Any = None if recipe.pretrain is None else recipe.pretrain.segmentation
+    marks = sorted(recipe.pretrain.objective.marks) if recipe.pretrain is not None else []  # type: ignore[attr-defined]
+    sources = recipe.pretrain is not None and recipe.pretrain.objective.knows_sources  # type: ignore[attr-defined]
 
     def run(work: Work) -> None:
         from acclimate.artifacts.durable import new_folder, write_json
+        from acclimate.batching.sources import write_sources
         from acclimate.batching.token_store import build_token_store
-        from acclimate.corpus.storage import read_texts
+        from acclimate.corpus.storage import read_sources, read_texts
         from acclimate.tokenizer.loading import load_tokenizer
 
         require_text(work.inputs["corpus"], "train", "validation")
         tokenizer = load_tokenizer(work.inputs["tokenizer"].folder)
         corpus = work.inputs["corpus"].folder
         counts = {}
+        segment = _chinese_words(work) if "words" in marks else None
         for split in SPLITS:
             texts, encode = read_texts(corpus, split), None
             if segmentation is not None and split == "train":
@@ -266,18 +304,47 @@ def tokens_stage(recipe: Recipe) -> Stage:
                 encode = sampled.in_order(sum(map(len, texts)))
                 texts = chain.from_iterable(read_texts(corpus, split) for _ in range(segmentation.copies))
             folder = new_folder(work.folder / split)
-            counts[split] = build_token_store(texts, tokenizer, folder, work.tell, encode=encode)
+            counts[split] = build_token_store(
+                texts, tokenizer, folder, work.tell, encode=encode, marks=marks, segment=segment
+            )
+            if sources:
+                write_sources(read_sources(corpus, split), folder)
         write_json(work.folder / "counts.json", {"vocabulary": len(tokenizer), **counts})
 
     return Stage(
         name="tokens",
         kind="tokens",
         version=1,
-        settings={} if segmentation is None else {"segmentation": segmentation.dumped(), "seed": recipe.seed},
+        settings={
+            **({} if segmentation is None else {"segmentation": segmentation.dumped(), "seed": recipe.seed}),
+            **({"marks": marks} if marks else {}),
+            **({"sources": True} if sources else {}),
+        },
         needs=("corpus", "tokenizer"),
-        packages=("tokenizers",),
+        packages=("tokenizers", *(("rjieba",) if "words" in marks and find_spec("rjieba") else ())),
         run=run,
     )
+
+
+def _chinese_words(work: Work) -> Segment:
+    """Words by rjieba; where it is not installed each Han character, which is told once."""
+    from acclimate.tokenizer.segmenting import chinese_words
+
+    if find_spec("rjieba"):
+        return chinese_words()
+    told: list[str] = []
+
+    def characters(run: str) -> list[str]:
+        if not told:
+            told.append(run)
+            work.emit(
+                "warning",
+                message=f"rjieba is not installed, so each character of Chinese ({run[:4]}…) is a word by itself; for "
+                "words: pip install 'acclimate[zh]'",
+            )
+        return list(run)
+
+    return characters
 
 
 def read_json(path: Path) -> Any:

@@ -166,7 +166,8 @@ def _measured(
 
     machine = prepare(work.hardware)
     pretrain = recipe.pretrain
-    part: Any = Mlm() if pretrain is None else pretrain.objective
+    own: Any = None if pretrain is None else pretrain.objective
+    part = own if isinstance(own, Mlm) and own.unit == "token" and not own.brings_data else Mlm()
     length = _SEQUENCE_LENGTH if pretrain is None else pretrain.sequence_length
     vocabulary = Vocabulary.of(tokenizer)
     model: PreTrainedModel = start.model.build(vocabulary=vocabulary, seed=recipe.seed, kind="mlm")
@@ -212,7 +213,7 @@ def _measured(
 
 def _flops(model: PreTrainedModel, length: float, asked: float) -> float:
     """Of one token's way forward: the layers, and the share of tokens that are asked for through the vocabulary."""
-    from acclimate.models.sizes import forward_flops
+    from acclimate.models.finding import family_of
 
-    config = model.config
-    return forward_flops(config, round(length)) + asked * 2 * config.hidden_size * config.vocab_size
+    family = family_of(model.config)
+    return family.flops(model, round(length)) + asked * 2 * family.vocabulary(model)[0].numel()

@@ -107,7 +107,7 @@ def _holds_a_sequence(recipe: Recipe) -> Iterator[Finding]:
 
 def _has_validation(recipe: Recipe) -> Iterator[Finding]:
     """What pretraining did is measured on text held out for validation, before and after."""
-    if recipe.pretrain is None or recipe.corpus.split.validation:
+    if recipe.pretrain is None or recipe.corpus.split.validation or recipe.corpus.validation:
         return
     message = "pretraining is measured on held-out text; expected more than 0%, for example 2%"
     yield ("corpus", "split", "validation"), message

@@ -54,7 +54,7 @@ def _words(annotation: Any, linked: Linked) -> str:
         return "; ".join([_words(arguments[0], linked), *_bounds(annotation.__metadata__)])
     if origin in (Union, UnionType, Literal):
         return _either(_alternatives(annotation, linked))
-    if origin is list:
+    if origin is list or (origin is tuple and arguments[1:] == (Ellipsis,)):
         return f"list of {_words(arguments[0], linked)}"
     if origin is tuple:
         return f"list [{', '.join(_words(one, linked) for one in arguments)}]"

@@ -18,7 +18,7 @@ from acclimate.recipe.portions import TEXT_UNITS
 from acclimate.recipe.registry import registry
 from acclimate.recipe.rendering import flow
 from acclimate.recipe.sections import Recipe
-from acclimate.recipe.settings import Part, Settings
+from acclimate.recipe.settings import Component, Part, Settings
 from acclimate.recipe.units import BATCH_UNITS, UNITS
 from acclimate.recipe.walking import part_of, settings_in
 
@@ -110,8 +110,9 @@ class _Page:
         if role in self._described:
             return
         self._described.add(role)
-        self._say(f"### {_ROLE}{role}", self._forms(role))
         components = [(name, registry.get(role, name)) for name in registry.names(role)]
+        overview = _overview(role, {name: cls.facts() for name, cls in components})
+        self._say(f"### {_ROLE}{role}", self._forms(role), *overview)
         for name, cls in components:
             self._say(f"#### {role} {name}", _prose(cls.__doc__))
             if cls.bare:
@@ -142,7 +143,11 @@ class _Page:
             place = f"{path}.{key}" if path else key
 
             def linked(one: Part | type[Settings], place: str = place) -> str:
-                return _link(one.role, _ROLE + one.role) if isinstance(one, Part) else _link("keys", place)
+                if isinstance(one, Part):
+                    return _link(one.role, _ROLE + one.role)
+                if issubclass(one, Component):  # one that stands there for good; it has a block of its own
+                    return _link(one.registered_as[1], " ".join(one.registered_as))
+                return _link("keys", place)
 
             cells = (f"`{key}`", in_words(field, linked), _default(cls, name), _prose(field.description))
             rows.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
@@ -166,6 +171,16 @@ def _uses() -> dict[str, dict[Part, list[str]]]:
     for role, name in _components():
         visit(registry.get(role, name), name)
     return found
+
+
+def _overview(role: str, facts: dict[str, dict[str, str]]) -> list[str]:
+    """The table of what a role's components tell of themselves, where they do."""
+    columns = list(next(iter(facts.values()), {}))
+    if not columns:
+        return []
+    rows = [[_link(f"`{name}`", f"{role} {name}"), *told.values()] for name, told in facts.items()]
+    table = [[role, *columns], ["---"] * (1 + len(columns)), *rows]
+    return ["\n".join("| " + " | ".join(_cell(cell) for cell in row) + " |" for row in table)]
 
 
 def _components() -> Iterator[tuple[str, str]]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from acclimate.recipe.agreement import require_heads, require_marks, require_streams
 from acclimate.recipe.portions import Portion, TextUnit
-from acclimate.recipe.settings import Component, Part, Settings, problem
+from acclimate.recipe.settings import Component, Part, Settings
+from acclimate.recipe.study import Study
 from acclimate.recipe.units import Batch, Count, Length, Share
 from acclimate.recipe.wording import Called
 
@@ -196,6 +198,11 @@ class Corpus(Settings):
 
     sources: list[Reader] = Field(min_length=1)
     """What to read: `{path: …}` for files, or a named reader."""
+    validation: list[Reader] = Field(default=[])
+    """Texts held out for validation, read as `sources` are and after them, and treated alike; they stand in for the
+    share that `split` would hold out."""
+    test: list[Reader] = Field(default=[])
+    """The same for the final figures."""
     clean: list[Cleaner] = Field(default=["unicode"])  # type: ignore[list-item]
     """Cleaning steps, in this order."""
     deduplicate: Deduplicate = Deduplicate()
@@ -213,10 +220,15 @@ class Corpus(Settings):
     decontaminate: Decontaminate | None = Decontaminate()
     """Which texts must not stay in the training text; null lets all in."""
 
-    @field_validator("sources", mode="before")
+    @field_validator("sources", "validation", "test", mode="before")
     @classmethod
     def _one_source(cls, value: Any) -> Any:
         return [value] if isinstance(value, (dict, str)) else value
+
+    @property
+    def held_out_shares(self) -> tuple[float, float]:
+        """Of the sources' documents those that are held out for validation and test."""
+        return 0.0 if self.validation else self.split.validation, 0.0 if self.test else self.split.test
 
 
 def _some(length: Length) -> Length:
@@ -297,13 +309,7 @@ class Pretrain(Settings):
 
     @model_validator(mode="after")
     def _marks_are_known(self) -> Pretrain:
-        objective: Any = self.objective
-        if self.segmentation is not None and objective.marks:
-            raise problem(
-                f"{objective.registered_as[1]} must know where {' and '.join(sorted(objective.marks))} start, which is "
-                "not known of tokens that are drawn; leave `segmentation` out",
-                at=("segmentation",),
-            )
+        require_marks(self)
         return self
 
 
@@ -331,16 +337,6 @@ class Hardware(Settings):
     """Processes that share each step of the pretraining, on this machine; with CUDA one for each device."""
     micro_batch: Batch | None = None
     """Most tokens or sequences in a rank's memory at once; a batch is added up from such pieces, exactly."""
-
-
-def _objectives() -> Iterator[tuple[str, str]]:
-    """(name, kind of model that it trains) of every objective whose settings do not decide it."""
-    from acclimate.recipe.registry import registry
-
-    for name in registry.names("objective"):
-        objective: Any = registry.get("objective", name)
-        if hasattr(objective, "trains"):
-            yield name, objective.trains
 
 
 def _folder_name(name: str) -> str:
@@ -373,29 +369,13 @@ class Recipe(Settings):
     """How figures are stated."""
     hardware: Hardware = Hardware()
     """What the run may use."""
+    study: Study | None = None
+    """What `acclimate study` compares; such a recipe is not for `acclimate run`."""
 
     @model_validator(mode="after")
     def _model_has_the_head(self) -> Recipe:
-        family: Any = self.model
-        if family is None:
-            return self
-        for task, settings in self.tasks.items():
-            if settings.kind not in family.kinds:  # type: ignore[attr-defined]
-                raise problem(
-                    f"the family {family.registered_as[1]} has no head for {settings.registered_as[1]}",
-                    at=("tasks", task),
-                )
-        if self.pretrain is None:
-            return self
-        objective: Any = self.pretrain.objective
-        if objective.kind not in family.kinds:
-            fitting = [name for name, kind in _objectives() if kind in family.kinds]
-            name = family.registered_as[1]
-            raise problem(
-                f"the family {name} cannot learn by {objective.registered_as[1]}: it has no head for it; "
-                f"{name} takes: {', '.join(fitting)}",
-                at=("pretrain", "objective"),
-            )
+        require_heads(self)
+        require_streams(self)
         return self
 
 

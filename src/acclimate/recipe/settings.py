@@ -166,6 +166,11 @@ class Component(Settings):
     if TYPE_CHECKING:
         build: ClassVar[Callable[..., Any]]
 
+    @classmethod
+    def facts(cls) -> dict[str, str]:
+        """What the reference tells of the component in a table of its role, by column; nothing for most roles."""
+        return {}
+
     def dumped(self) -> dict[str, Any]:
         """The component as it is written in a recipe: `{name: {setting: value, …}}`."""
         return {self.registered_as[1]: self.model_dump(mode="json")}

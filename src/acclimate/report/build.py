@@ -62,6 +62,7 @@ def render(run: RunRecord) -> str:
         "recipe": coloured_yaml(legible(run.recipe_text)),
         "lineage": lineage(run),
         "stages": stage_costs(run),
+        "warnings": run.warnings,
     }
     # A page cannot hold lone surrogates or control characters, wherever in the run they came from.
     return legible(environment().get_template("page.html").render(shown))

@@ -76,6 +76,8 @@ class RunRecord:
     manifests: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Stage → manifest."""
     model_config: dict[str, Any] | None = None
+    warnings: list[tuple[str, str]] = field(default_factory=list)
+    """(stage, message), each once, in the order they were told."""
 
 
 def read_json(path: Path) -> Any:
@@ -137,6 +139,15 @@ def _logs(folder: Path, stages: list[str]) -> dict[str, Training]:
         stage: Training(logs.get((stage, "step"), nothing), logs.get((stage, "validation"), nothing))
         for stage in {"pretrain", *stages, *(stage for stage, _ in logs)}
     }
+
+
+def _warnings(folder: Path) -> list[tuple[str, str]]:
+    told = (
+        (str(event.get("stage")), str(event.get("message")))
+        for event in read_lines(folder / "events.jsonl")
+        if event.get("kind") == "warning"
+    )
+    return list(dict.fromkeys(told))
 
 
 def _recipe(folder: Path) -> tuple[str, dict[str, Any]]:
@@ -225,4 +236,5 @@ def read_run(folder: Path) -> RunRecord:
         tasks=_tasks(folder, stages, list(recipe.get("tasks") or {}), logs),
         manifests={stage: manifest for stage, manifest in manifests.items() if manifest},
         model_config=read_json(folder / "model" / "config.json"),
+        warnings=_warnings(folder),
     )

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from acclimate.report.estimates import Estimate, metric_name
-from acclimate.report.model_summary import INTENDED, LIMITS, architecture
+from acclimate.report.model_kinds import purpose, usage
+from acclimate.report.model_summary import LIMITS, architecture
 from acclimate.report.numbers import count, legible, number, percent, size
 
-Kind = Literal["mlm", "classification"]
-_PIPELINES = {"mlm": "fill-mask", "classification": "text-classification"}
-_CLASSES = {"mlm": "AutoModelForMaskedLM", "classification": "AutoModelForSequenceClassification"}
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~])")
 SMALLEST_LANGUAGE = 0.01
 """Languages below this share of the documents are not named in the front matter: detection errs by as much."""
@@ -22,7 +20,7 @@ SMALLEST_LANGUAGE = 0.01
 def model_card(
     *,
     name: str,
-    kind: Kind,
+    kind: str,
     config: Mapping[str, Any],
     parameters: int | None = None,
     corpus: Mapping[str, Any] | None = None,
@@ -32,11 +30,12 @@ def model_card(
 ) -> str:
     """The card's text.
 
-    name: what to call the model. config: its config.json. corpus, figures, evaluation: the contents of the run's
-    statistics.json, figures.json and evaluation.json, as far as there are any. recipe: the resolved recipe's text.
+    name: what to call the model. kind: what it was built as. config: its config.json. corpus, figures, evaluation: the
+    contents of the run's statistics.json, figures.json and evaluation.json, as far as there are any. recipe: the
+    resolved recipe's text.
     """
     parts = [_front_matter(name, kind, corpus or {}, figures or {}, evaluation or {}), f"# {_plain(name)}\n"]
-    parts.append(INTENDED[kind] + "\n")
+    parts.append(purpose(kind).intended + "\n")
     parts.append(_table("Architecture", [*architecture(dict(config)), *_size(parameters)]))
     parts.append(_training(corpus or {}, figures or {}))
     parts.append(_results(figures or {}, evaluation or {}))
@@ -44,7 +43,7 @@ def model_card(
         labels = ", ".join(_plain(label) for label in evaluation["labels"])
         parts.append(f"## Labels\n\n{labels}\n")
     parts.append("## Limits\n\n" + "".join(f"- {limit}\n" for limit in LIMITS))
-    parts.append(_usage(kind))
+    parts.append(_usage(kind, config))
     if recipe:
         parts.append(f"## Recipe\n\n{_fenced(recipe, 'yaml')}\n")
     return legible("\n".join(part for part in parts if part))
@@ -77,12 +76,12 @@ def _languages(corpus: Mapping[str, Any]) -> list[str]:
 
 def _front_matter(
     name: str,
-    kind: Kind,
+    kind: str,
     corpus: Mapping[str, Any],
     figures: Mapping[str, Any],
     evaluation: Mapping[str, Any],
 ) -> str:
-    lines = ["---", "library_name: transformers", f"pipeline_tag: {_PIPELINES[kind]}"]
+    lines = ["---", "library_name: transformers", f"pipeline_tag: {purpose(kind).pipeline}"]
     languages = _languages(corpus)
     if languages:
         lines += ["language:", *(f"- {_quoted(code)}" for code in languages)]
@@ -91,7 +90,7 @@ def _front_matter(
     if measured:
         task = str(evaluation.get("task") or "held-out domain text")
         lines += ["model-index:", f"- name: {_quoted(name)}", "  results:", "  - task:"]
-        lines += [f"      type: {_PIPELINES[kind]}", "    dataset:", f"      name: {_quoted(task)}"]
+        lines += [f"      type: {purpose(kind).pipeline}", "    dataset:", f"      name: {_quoted(task)}"]
         lines += [
             f"      type: {_quoted(re.sub('[^A-Za-z0-9._-]+', '-', task))}",
             "      split: test",
@@ -151,11 +150,6 @@ def _results(figures: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
     return text
 
 
-def _usage(kind: Kind) -> str:
-    code = (
-        f"from transformers import {_CLASSES[kind]}, AutoTokenizer\n\n"
-        'folder = "."  # where this file is\n'
-        "tokenizer = AutoTokenizer.from_pretrained(folder)\n"
-        f"model = {_CLASSES[kind]}.from_pretrained(folder)"
-    )
-    return f"## Use\n\n{_fenced(code, 'python')}\n\nOr serve it: `acclimate serve FOLDER`.\n"
+def _usage(kind: str, config: Mapping[str, Any]) -> str:
+    serving = "\n\nOr serve it: `acclimate serve FOLDER`." if purpose(kind).served else ""
+    return f"## Use\n\n{_fenced(usage(kind, config), 'python')}{serving}\n"

@@ -7,29 +7,22 @@ from typing import Any
 from acclimate.report.data_card import token_counts
 from acclimate.report.estimates import Estimate, metric_name
 from acclimate.report.gather import RunRecord
+from acclimate.report.model_kinds import purpose
 from acclimate.report.numbers import compact, count, number, percent, size
 from acclimate.report.verdict import main_metric
 
 ARCHITECTURE = (
-    ("model_type", "family"),
-    ("num_hidden_layers", "layers"),
-    ("hidden_size", "hidden size"),
-    ("num_attention_heads", "attention heads"),
-    ("intermediate_size", "feed-forward size"),
-    ("max_position_embeddings", "longest sequence"),
-    ("vocab_size", "vocabulary"),
-    ("hidden_act", "activation"),
+    (("model_type",), "family"),
+    (("num_hidden_layers", "n_layer", "encoder_layers", "num_layers"), "layers"),
+    (("decoder_layers", "num_decoder_layers"), "layers of the decoder"),
+    (("hidden_size", "n_embd", "d_model"), "hidden size"),
+    (("num_attention_heads", "n_head", "encoder_attention_heads", "num_heads"), "attention heads"),
+    (("intermediate_size", "n_inner", "encoder_ffn_dim", "d_ff"), "feed-forward size"),
+    (("max_position_embeddings", "n_positions"), "longest sequence"),
+    (("vocab_size",), "vocabulary"),
+    (("hidden_act", "activation_function", "feed_forward_proj"), "activation"),
 )
-INTENDED = {
-    "mlm": (
-        "Texts of the domain it was trained on. It fills in hidden tokens and gives embeddings, and is meant as a "
-        "starting point for tasks of that domain."
-    ),
-    "classification": (
-        "Texts of the kind it was tuned on. It assigns the labels listed here and knows no others; a text that none of "
-        "them fits gets one all the same."
-    ),
-}
+"""Names that configurations have for a thing → what to call it."""
 LIMITS = (
     "The figures hold for text like the test sets of this run; other sources, later years or other languages may do "
     "worse, and nothing here measures that.",
@@ -43,8 +36,8 @@ def architecture(config: dict[str, Any] | None) -> list[tuple[str, str]]:
     if not config:
         return []
     rows = []
-    for key, name in ARCHITECTURE:
-        value = config.get(key)
+    for keys, name in ARCHITECTURE:
+        value = next((config[key] for key in keys if config.get(key) is not None), None)
         if value is not None:
             rows.append((name, count(value) if isinstance(value, int) else str(value)))
     return rows
@@ -66,8 +59,8 @@ def model_summary(run: RunRecord) -> dict[str, Any] | None:
         "architecture": rows,
         "training": training_summary(run),
         "results": _results(run),
-        "intended": [INTENDED["mlm"]] * bool(run.model_config)
-        + [INTENDED["classification"]] * bool(run.tasks),
+        "intended": [purpose((run.figures or {}).get("kind", "mlm")).intended] * bool(run.model_config)
+        + [purpose("classification").intended] * bool(run.tasks),
         "limits": LIMITS,
         "has_model": run.model_config is not None,
         "tasks": [task.name for task in run.tasks],

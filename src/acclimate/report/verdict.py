@@ -13,6 +13,7 @@ from acclimate.report.estimates import Estimate, metric_name
 from acclimate.report.gather import RunRecord, TaskRecord
 from acclimate.report.numbers import THIN, compact, decimal, duration, number, size
 from acclimate.report.plots import Whisker, interval_chart
+from acclimate.report.retrieval_view import retrieval_table
 
 WITH = "with domain pretraining"
 WITHOUT = "without it"
@@ -204,6 +205,7 @@ def _domain(run: RunRecord) -> dict[str, Any] | None:
         ),
         "columns": [captions[name] for name, figures in moments.items() if figures],
         "table": [(name, row) for name, row in table if any(row)],
+        "retrieval": retrieval_table(run.figures),
     }
 
 

@@ -15,7 +15,12 @@ from acclimate.errors import UserError
 from acclimate.recipe.settings import nearest
 
 Kind = Literal["mlm", "classification", "encoder"]
-_HEADS = ("classifier.weight", "classifier.out_proj.weight", "score.weight")
+_HEADS = (
+    "classifier.weight",
+    "classifier.out_proj.weight",
+    "classification_head.out_proj.weight",
+    "score.weight",
+)
 _EMBEDDINGS = ("word_embeddings.weight", "embed_tokens.weight", "tok_embeddings.weight")
 _HEADER_BYTES = 100_000_000
 
@@ -65,7 +70,7 @@ def find_models(folder: str | Path) -> Layout:
     if _is_run(root):
         models = sorted(root.glob("tasks/*/model"))
         tasks = tuple(_read(model, name=model.parent.name) for model in models if _is_model(model))
-        base = _read(root / "model", name=root.name) if _is_model(root / "model") else None
+        base = _read(root / "model", name=root.name) if _is_base(root / "model", alone=not tasks) else None
         wrong = [task.folder for task in tasks if task.kind != "classification"]
         if wrong:
             raise UserError(
@@ -88,6 +93,11 @@ def _is_model(folder: Path) -> bool:
     return (folder / "config.json").is_file()
 
 
+def _is_base(folder: Path, *, alone: bool) -> bool:
+    """Whether to serve a run's pretrained model; where there are tasks besides, one that is not served is left out."""
+    return _is_model(folder) and (alone or _kind(folder, _json(folder / "config.json")) is not None)
+
+
 def _is_run(folder: Path) -> bool:
     return _is_model(folder / "model") or any(_is_model(model) for model in folder.glob("tasks/*/model"))
 
@@ -104,6 +114,11 @@ def _read(folder: Path, *, name: str) -> Source:
             f"{folder / 'config.json'}: auto_map names code to be run; such models are not served"
         )
     kind = _kind(folder, config)
+    if kind is None:
+        raise UserError(
+            f"{folder / 'config.json'}: architecture {_architecture(config) or '(none)'} is not served; "
+            "served are …ForMaskedLM, …ForSequenceClassification and plain encoders (…Model)"
+        )
     shapes = _weight_shapes(folder)
     _check_tokenizer(folder, config, shapes)
     if kind != "classification":
@@ -122,9 +137,14 @@ def _read(folder: Path, *, name: str) -> Source:
     return Source(folder, kind, name, labels, config.get("problem_type") == "multi_label_classification")
 
 
-def _kind(folder: Path, config: dict[str, Any]) -> Kind:
+def _architecture(config: dict[str, Any]) -> str:
     architectures = config.get("architectures") or []
-    name = str(architectures[0]) if architectures else ""
+    return str(architectures[0]) if architectures else ""
+
+
+def _kind(folder: Path, config: dict[str, Any]) -> Kind | None:
+    """None for an architecture that is not served, such as one that writes text."""
+    name = _architecture(config)
     if name.endswith(("ForMaskedLM", "ForPreTraining")):
         return "mlm"
     if name.endswith("ForSequenceClassification"):
@@ -133,12 +153,8 @@ def _kind(folder: Path, config: dict[str, Any]) -> Kind:
                 f"{folder}: this model predicts numbers (regression); only classification is served"
             )
         return "classification"
-    if name.endswith("Model"):
-        return "encoder"
-    raise UserError(
-        f"{folder / 'config.json'}: architecture {name or '(none)'} is not served; "
-        "served are …ForMaskedLM, …ForSequenceClassification and plain encoders (…Model)"
-    )
+    writes = name.endswith("LMHeadModel") or config.get("is_encoder_decoder")
+    return "encoder" if name.endswith("Model") and not writes else None
 
 
 def _labels(folder: Path, config: dict[str, Any]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,6 +43,30 @@ def finished(backend: Tokenizer, *, spaced: bool, model_max_length: int | None) 
         **{**SPECIALS, "mask_token": mask},
         **({} if model_max_length is None else {"model_max_length": model_max_length}),
     )
+
+
+def add_extra(tokenizer: PreTrainedTokenizerFast, tokens: Sequence[str]) -> None:
+    """Give a trained tokenizer more special tokens, such as sentinels, behind its vocabulary."""
+    if tokens:
+        tokenizer.add_special_tokens({"additional_special_tokens": list(tokens)})
+
+
+def suit(tokenizer: PreTrainedTokenizerFast, *, segments: bool, continues: bool = False) -> None:
+    """Make plain calls of the tokenizer give what a model of a kind takes: segments or none, and where the model
+    `continues` what it is given, no end behind it."""
+    if not segments:
+        tokenizer.model_input_names = [
+            name for name in tokenizer.model_input_names if name != "token_type_ids"
+        ]
+    if continues and tokenizer.cls_token is not None:
+        from tokenizers.processors import TemplateProcessing
+
+        first = tokenizer.cls_token
+        tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+            single=[first, "$A"],
+            pair=[first, "$A", "$B:1"],
+            special_tokens=[(first, tokenizer.cls_token_id)],
+        )
 
 
 def around(backend: Tokenizer, first: str, last: str) -> TemplateProcessing:

@@ -44,6 +44,13 @@ def boundaries(tokenizer: PreTrainedTokenizerFast) -> tuple[int, int]:
     )
 
 
+def closing(tokenizer: PreTrainedTokenizerFast) -> int:
+    """The last special token of a sequence, which T5's tokenizer has too, though it has none to begin one with."""
+    if tokenizer.eos_token_id is not None and tokenizer.cls_token_id is None:
+        return int(tokenizer.eos_token_id)
+    return boundaries(tokenizer)[1]
+
+
 def template(tokenizer: PreTrainedTokenizerFast) -> Template:
     """Read from the tokenizer's own post-processor; where that adds nothing, `boundaries` around each text.
 

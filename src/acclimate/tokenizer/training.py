@@ -23,7 +23,7 @@ SMALL = 4_000
 """Vocabularies up to this size are never refused as too large for the corpus."""
 
 
-Algorithm = Literal["wordpiece", "bpe", "character_bpe", "unigram", "character", "word"]
+Algorithm = Literal["wordpiece", "bpe", "character_bpe", "unigram", "character", "word", "spaced_word"]
 _SEGMENTED = ("bpe", "character_bpe", "unigram")
 _SPACED = ("bpe", "character_bpe", "unigram", "character")
 """Whose tokens hold the spaces of the text."""
@@ -39,14 +39,15 @@ class Train(Component):
     algorithm: Algorithm = "wordpiece"
     """wordpiece: BERT's, rare characters become [UNK]; bpe: over bytes, as GPT-2's; character_bpe: over characters,
     with bytes for rare ones, as Llama's; unigram: SentencePiece's model, with bytes for rare characters; character: one
-    token each; word: one token each, Chinese character by character. bpe, character_bpe and unigram lose nothing."""
+    token each; word: one token each, Chinese character by character; spaced_word: one token each as white space parts
+    them, a line end is `</s>`, for texts that are cut already. bpe, character_bpe and unigram lose nothing."""
     vocab_size: Count = Field(default=16_000, ge=16)
     """Entries of the vocabulary, special tokens included."""
     lowercase: bool = False
     """Lower-case all text, for good; wordpiece strips accents too, as BERT's uncased models do."""
     min_count: Count | None = Field(default=None, ge=1)
-    """What occurs less often is not learnt: pairs of wordpiece and both BPE (2 unless given), words of word (2),
-    characters of character (1). Unigram has no such bound."""
+    """What occurs less often is not learnt: pairs of wordpiece and both BPE (2 unless given), words of word (2) and
+    spaced_word (1), characters of character (1). Unigram has no such bound."""
     pre_segment: Literal["jieba"] | None = None
     """Find words of Chinese first, so that no token learnt crosses one; for bpe, character_bpe and unigram. Only
     learning needs the segmenter: the tokenizer works without it, and may then join what a word's end should part."""
@@ -87,14 +88,18 @@ class Train(Component):
         needs, and when it is above what the corpus supports (see `least`), naming the number that it does support.
         """
         from acclimate.tokenizer.loading import load_tokenizer
+        from acclimate.tokenizer.spaced_words import finished_words
         from acclimate.tokenizer.specials import finished
 
         backend = self._trained(texts, tell)
         size = backend.get_vocab_size()
         note = self._checked(size)
-        finished(
-            backend, spaced=self.algorithm in _SPACED, model_max_length=model_max_length
-        ).save_pretrained(str(folder))
+        if self.algorithm == "spaced_word":
+            tokenizer = finished_words(backend, model_max_length=model_max_length)
+        else:
+            spaced = self.algorithm in _SPACED
+            tokenizer = finished(backend, spaced=spaced, model_max_length=model_max_length)
+        tokenizer.save_pretrained(str(folder))
         durable.write_json(
             folder / "training.json",
             {"algorithm": self.algorithm, "asked": self.vocab_size, "size": size, "note": note},
@@ -107,6 +112,7 @@ class Train(Component):
             character_bpe,
             characters,
             segmenting,
+            spaced_words,
             unigram,
             whole_words,
             wordpiece,
@@ -119,6 +125,7 @@ class Train(Component):
             "unigram": (unigram.train_unigram, unigram.SMALLEST),
             "character": (characters.train_character, len(TOKENS) + 1),
             "word": (whole_words.train_word, len(TOKENS) + 1),
+            "spaced_word": (spaced_words.train_spaced_word, 3),
         }
         train, smallest = trainers[self.algorithm]
         if self.vocab_size < smallest:

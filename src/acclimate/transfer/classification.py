@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
-from pydantic.functional_validators import BeforeValidator
 
 from acclimate.progress import Tell, silent
 from acclimate.recipe.columns import Column
@@ -15,7 +14,6 @@ from acclimate.recipe.paths import DataPath
 from acclimate.recipe.sections import Every, Gradients, Optimizer, Reader, Schedule
 from acclimate.recipe.settings import Component, Part, Settings, problem
 from acclimate.recipe.units import Batch, Length, Share
-from acclimate.recipe.wording import Called
 
 if TYPE_CHECKING:
     import numpy as np

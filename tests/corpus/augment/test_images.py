@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from acclimate.corpus.augment.images import crop, erase, scale
+from acclimate.corpus.augment.images import crop, erase, flip, scale
 from acclimate.errors import UserError
 
 Image = pytest.importorskip("PIL.Image", reason="needs the extra `vision`")
-WAYS: list[Callable[..., Any]] = [erase, crop, scale]
+WAYS: list[Callable[..., Any]] = [erase, crop, scale, flip]
 
 
 def picture(mode: str = "RGB", size: tuple[int, int] = (80, 50)) -> Any:
@@ -89,3 +89,11 @@ def test_without_pillow_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(UserError, match=r"pip install 'acclimate\[vision\]'"):
         scale(image, random.Random(0))
+
+
+def test_half_of_the_flips_mirror_left_to_right() -> None:
+    image = picture()
+    mirrored = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).tobytes()
+    made = [flip(image, random.Random(seed)).tobytes() for seed in range(400)]
+    assert set(made) == {image.tobytes(), mirrored}
+    assert abs(made.count(mirrored) - 200) < 60

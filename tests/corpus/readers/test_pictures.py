@@ -48,6 +48,24 @@ def test_images_elsewhere_and_missing(emoji: Path, read_all: Any, reader: Any, t
     assert "expected a header line with the column 'codepoint' (did you mean 'codepoints'?)" in said
 
 
+def test_several_folders_or_archives_are_views_of_the_same(read_all: Any, tmp_path: Path, put: Any) -> None:
+    captions = put("captions.tsv", "name\tcaption\na\tone\nb\t二\nc\tthree\n")
+    put("front/a.png", b"1")
+    put("front/b.png", b"2")
+    with tarfile.open(tmp_path / "back.tar", "w") as archive:
+        archive.add(put("x/a.jpg", b"3"), "back/a.jpg")
+    sources = [str(tmp_path / "front"), str(tmp_path / "back.tar")]
+    found = read_all("image_captions", captions, image="name", images=sources)
+    assert [json.loads(one["images"]) for one in found.fields] == [
+        [f"{tmp_path}/front/a.png", f"{tmp_path}/back.tar/back/a.jpg"],
+        [f"{tmp_path}/front/b.png", None],
+    ]
+    assert [one["image"] for one in found.fields] == [f"{tmp_path}/front/{name}.png" for name in "ab"]
+    assert found.dropped == {"no_image": 1}
+    found = read_all("image_captions", captions, image="name", images=sources[1])
+    assert len(found.fields) == 1 and "images" not in found.fields[0]
+
+
 def test_a_webdataset_archive(shared: Path, read_all: Any) -> None:
     path = shared / "cc12m_sample" / "cc12m-train-0000.tar"
     found = read_all("image_captions", path, part="all")
@@ -92,7 +110,7 @@ def test_the_fingerprint_knows_the_images(put: Any, reader: Any) -> None:
     put("a/1.jpg", b"1")
     built = reader("image_captions", path)
     before = built.fingerprint(lambda path: path.name)
-    assert before["images"] == ["1", "1.jpg"] and before["reader"] == "image_captions"
+    assert before["images"] == [["1", "1.jpg"]] and before["reader"] == "image_captions"
     put("a/2.jpg", b"2")
     assert built.fingerprint(lambda path: path.name) != before
 

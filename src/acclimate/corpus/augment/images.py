@@ -1,4 +1,4 @@
-"""Images made anew: a box erased, a part cropped, the whole scaled. Needs Pillow, the extra `vision`.
+"""Images made anew: a box erased, a part cropped, the whole scaled or mirrored. Needs Pillow, the extra `vision`.
 
 Functions of an image and a source of randomness; the image that is given is not changed. An image keeps its mode, and
 its size unless it is scaled; what is said of the whole image stays true of what comes out.
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from acclimate.errors import UserError
+from acclimate.corpus.images.decoding import pillow
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -29,13 +29,13 @@ def erase(
 
     `area`: share of the image, drawn evenly; `aspect`: width by height of the box, drawn evenly in the logarithm.
     """
-    pillow = _pillow()
+    library = pillow()
     made = image.copy()
     box = _box(image.size, source, area, aspect)
     if box is not None:
         size = box[2] - box[0], box[3] - box[1]
-        bands = [pillow.frombytes("L", size, source.randbytes(size[0] * size[1])) for _ in image.getbands()]
-        noise = pillow.merge(image.mode, bands) if len(bands) > 1 else bands[0].convert(image.mode)
+        bands = [library.frombytes("L", size, source.randbytes(size[0] * size[1])) for _ in image.getbands()]
+        noise = library.merge(image.mode, bands) if len(bands) > 1 else bands[0].convert(image.mode)
         made.paste(noise, box)
     return made
 
@@ -51,11 +51,11 @@ def crop(
 
     `aspect` is relative to the image's own.
     """
-    pillow = _pillow()
+    library = pillow()
     own = image.size[0] / image.size[1]
     box = _box(image.size, source, area, (aspect[0] * own, aspect[1] * own))
     return image.resize(
-        image.size, pillow.Resampling.BICUBIC if _smooth(image) else pillow.Resampling.NEAREST, box
+        image.size, library.Resampling.BICUBIC if _smooth(image) else library.Resampling.NEAREST, box
     )
 
 
@@ -63,10 +63,16 @@ def scale(image: Image, source: random.Random, *, factor: float = 1.5) -> Image:
     """The image larger or smaller by a factor drawn between 1 / factor and factor, evenly in the logarithm."""
     if factor < 1:
         raise ValueError(f"expected a factor of 1 or more, found {factor}")
-    pillow = _pillow()
+    library = pillow()
     by = factor ** source.uniform(-1, 1)
     size = max(1, round(image.size[0] * by)), max(1, round(image.size[1] * by))
-    return image.resize(size, pillow.Resampling.BICUBIC if _smooth(image) else pillow.Resampling.NEAREST)
+    return image.resize(size, library.Resampling.BICUBIC if _smooth(image) else library.Resampling.NEAREST)
+
+
+def flip(image: Image, source: random.Random) -> Image:
+    """The image or, half of the times, its mirror image, left to right."""
+    mirrored = pillow().Transpose.FLIP_LEFT_RIGHT
+    return image.transpose(mirrored) if source.random() < 0.5 else image.copy()
 
 
 def _box(
@@ -87,11 +93,3 @@ def _box(
 def _smooth(image: Image) -> bool:
     """Whether neighbouring values may be mixed: not those of a palette or of black and white."""
     return image.mode not in ("P", "1")
-
-
-def _pillow() -> Any:
-    try:
-        from PIL import Image
-    except ImportError:
-        raise UserError("images need Pillow: pip install 'acclimate[vision]'") from None
-    return Image

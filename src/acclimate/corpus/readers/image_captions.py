@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 from pydantic import Field
 
 from acclimate.corpus.document import Dropped
+from acclimate.corpus.images import files as pictures
 from acclimate.corpus.readers.corpus_file import CorpusFile
-from acclimate.corpus.readers.entries import Entry, Fields, as_fields, wrong
+from acclimate.corpus.readers.entries import Entry, Fields, as_fields, compact, wrong
 from acclimate.corpus.readers.shaped import ShapedReader, StandardCorpus
-from acclimate.errors import UserError
-from acclimate.recipe.paths import DataPath
+from acclimate.recipe.paths import SourcePaths
 from acclimate.recipe.settings import nearest
 
-IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
 _NUMBERED = re.compile(r"(.+)#\d+")
 
 
@@ -27,14 +26,16 @@ class ImageCaptions(StandardCorpus):
 
     The captions are a table with a header line (`.csv`, `.tsv`, also Flickr's `image.jpg#0<TAB>caption` without one),
     JSON lines, COCO's JSON (`images`, `annotations`), or a `.txt` (and `.json`) of the same name beside each image
-    (WebDataset, unpacked). Records: image (its path), caption, other columns. A caption is a document; one whose
-    image is missing is dropped by reason `no_image`.
+    (WebDataset, unpacked). Records: image (its path), caption, other columns. Where `images` are several folders, each
+    has its own view of the same things under the same names, and records have `images`: the path of each view as a JSON
+    list, null where one is missing. A caption is a document; one without any image is dropped by reason `no_image`.
     """
 
     registered_as: ClassVar[tuple[str, str]] = ("reader", "image_captions")
 
-    images: DataPath | None = None
-    """The images' folder; by default the captions' own, with those below it."""
+    images: SourcePaths | None = None
+    """The images' folder or archive, or a list of these, one for each view; by default the captions' own folder, with
+    those below it."""
     image: str = "image"
     """Column with the image's name, with or without its extension."""
     captions: list[str] = Field(default=["caption"], min_length=1)
@@ -51,10 +52,21 @@ class ImageCaptionsReader(ShapedReader):
     def __init__(self, settings: ImageCaptions) -> None:
         super().__init__(settings)
         self.settings = settings
-        self._found: dict[str, str] = {}
+        self._views: list[dict[str, str]] = []
+
+    @property
+    def image_sources(self) -> list[str]:
+        """Folders and archives in which the images stand."""
+        given, path = self.settings.images, Path(self.corpus.path)
+        if given is None:
+            return [str(path if path.is_dir() or pictures.is_archive(path.name) else path.parent)]
+        return [given] if isinstance(given, str) else given
 
     def choose(self, files: Sequence[CorpusFile]) -> list[CorpusFile]:
-        self._found = self._images(files)
+        if self.settings.images is None and files and files[0].shelf.whole:
+            self._views = [_by_name((file.name, file.place) for file in files[0].shelf.files)]
+        else:
+            self._views = [_by_name(pictures.listed(one)) for one in self.image_sources]
         return [file for file in files if not files[0].shelf.whole or self._has_captions(file)]
 
     def _has_captions(self, file: CorpusFile) -> bool:
@@ -72,33 +84,15 @@ class ImageCaptionsReader(ShapedReader):
 
     def fingerprint(self, digests: Callable[[Path], str]) -> dict[str, Any]:
         """The images too: by name, for the texts do not depend on what they show."""
-        self._found = {}
         found = super().fingerprint(digests)
-        return {**found, "images": sorted(self._found)}
-
-    def _images(self, files: Sequence[CorpusFile]) -> dict[str, str]:
-        """Name below the folder, with and without folder and extension → image."""
-        names: dict[str, str] = {}
-        if self.settings.images is None and files and files[0].shelf.whole:
-            found = [(file.name, file.place) for file in files[0].shelf.files]
-        else:
-            folder = Path(self.settings.images or Path(self.corpus.path).parent)
-            if not folder.is_dir():
-                raise UserError(f"{folder}: there is no such folder (images)")
-            found = [(one.relative_to(folder).as_posix(), str(one)) for one in sorted(folder.rglob("*"))]
-        for name, place in found:
-            path = PurePosixPath(name)
-            if path.suffix.lower() in IMAGES:
-                for key in (name, path.with_suffix("").as_posix(), path.name, path.stem):
-                    names.setdefault(key, place)
-        return names
+        return {**found, "images": [sorted(view) for view in self._views]}
 
     def _beside(self, file: CorpusFile) -> str | None:
         """The image of the same name as a `.txt` or `.json`."""
         if not file.bare.endswith((".txt", ".json")):
             return None
         path = PurePosixPath(file.name)
-        return self._found.get(path.with_name(file.bare.rpartition(".")[0]).as_posix())
+        return self._views[0].get(path.with_name(file.bare.rpartition(".")[0]).as_posix())
 
     def _about(self, file: CorpusFile) -> CorpusFile | None:
         """What a `.json` beside tells of the image of a `.txt`."""
@@ -165,14 +159,15 @@ class ImageCaptionsReader(ShapedReader):
 
     def _has(self, name: str) -> bool:
         numbered = _NUMBERED.fullmatch(name)
-        return (numbered[1] if numbered else name) in self._found
+        return any((numbered[1] if numbered else name) in view for view in self._views)
 
     def _row(self, place: str, fields: Fields, row: object) -> Entry | Dropped:
         name = fields.get(self.settings.image)
         if name is None or not any(column in fields for column in self.settings.captions):
             return wrong(place, f"{self.settings.image!r} and {' or '.join(self.settings.captions)!r}", row)
         numbered = _NUMBERED.fullmatch(name)
-        image = self._found.get(numbered[1] if numbered else name)
+        views = [view.get(numbered[1] if numbered else name) for view in self._views]
+        image = next((one for one in views if one is not None), None)
         if image is None:
             return Dropped("no_image", place, f"there is no image {name!r}")
         rest = {
@@ -180,6 +175,8 @@ class ImageCaptionsReader(ShapedReader):
             for key, value in fields.items()
             if key not in (self.settings.image, *self.settings.captions)
         }
+        if len(views) > 1:
+            rest["images"] = compact(views)
         captions = [(column, fields[column]) for column in self.settings.captions if fields.get(column)]
         return Entry(
             place,
@@ -214,3 +211,14 @@ class ImageCaptionsReader(ShapedReader):
                 yield wrong(place, '{"image_id", "caption"} of an image in "images"', one)
                 continue
             yield self._row(place, fields, one)
+
+
+def _by_name(found: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Name below the folder, with and without folder and extension → image."""
+    names: dict[str, str] = {}
+    for name, place in found:
+        if pictures.is_picture(name):
+            path = PurePosixPath(name)
+            for key in (name, path.with_suffix("").as_posix(), path.name, path.stem):
+                names.setdefault(key, place)
+    return names

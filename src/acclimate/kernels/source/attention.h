@@ -2,7 +2,8 @@
 //
 // No padding and no stored probabilities: the forward pass keeps each softmax's largest score and its sum, and the
 // backward pass makes the probabilities again from them (after Dao et al. 2022, whose sum's logarithm loses digits where
-// scores are large). Products run on tiles of registers; softmax is fp32.
+// scores are large). Products run on tiles of registers; softmax is fp32. A query sees one stretch of keys: all, those
+// up to its own place or to the end of a prefix, those less than a window away.
 #pragma once
 #include "packed_heads.h"
 #include "numbers.h"
@@ -12,14 +13,33 @@ static const int QUERIES = 48;  // rows of scores at once: eight tiles
 struct Attention {
   const i64 *query_starts, *key_starts;  // [num+1] where sequences begin in the rows of queries and of keys
   const i64* order;                      // [num] sequences, the largest first, so that threads end together
+  const i64* prefixes;                   // [num] where causal, how many first keys all queries see besides; null: 0
+  const float* bias;                     // [heads, 2*reach+1] added to scores by key's place - query's place; null: none
   i64 num, heads, size;                  // sequences, heads, elements of a head
   i64 query_stride, key_stride, value_stride, most_keys;
   float scale;
   int causal;
+  i64 window, reach;  // keys and queries are seen less than `window` places apart; 0: any distance
   double p;
   Dropout drop;
   i64 queries(i64 b) const { return query_starts[b + 1] - query_starts[b]; }
   i64 keys(i64 b) const { return key_starts[b + 1] - key_starts[b]; }
+  struct Seen { int first, last; };  // keys of one query, `last` excluded
+  Seen seen(i64 b, i64 query) const {
+    i64 first = 0, last = keys(b);
+    if (causal) last = std::min(last, std::max(query + 1, prefixes ? prefixes[b] : 0));
+    if (window) first = std::max<i64>(0, query - window + 1), last = std::min(last, query + window);
+    return {(int)first, (int)last};
+  }
+  struct Span { int from, to, keys; };  // columns of scores, whole panels, and how many of them are keys
+  Span span(i64 b, i64 first, int rows) const {  // all that these queries see
+    const int low = seen(b, first).first / WIDTH * WIDTH;
+    const int high = std::min(rounded_up((int)keys(b), 16), rounded_up(seen(b, first + rows - 1).last, WIDTH));
+    return {low, high, std::min((int)keys(b), high) - low};
+  }
+  const float* bias_of(i64 head, i64 query) const {  // by the key's place
+    return bias ? bias + head * (2 * reach + 1) + reach - query : nullptr;
+  }
 };
 
 // In which arithmetic the products of a storage run.
@@ -45,14 +65,15 @@ static void head_rows(A* to, const T* x, i64 rows, i64 size, i64 stride, float s
     for (i64 c = 0; c < size; c++) assign(to[r * size + c], to_float(x[r * stride + c]) * scale);
 }
 
-// c [rows, ldc] = (or += with `add`) a · packed; a's element (row, group) lies at row * lda + group * step.
+// c [rows, ldc] = (or += with `add`) a · packed; a's element (row, group) lies at row * lda + group * step. Of the
+// `whole` groups that were packed (0: just these) it takes those from `skip` on.
 template <class D>
 static void product(float* c, i64 ldc, const typename D::A* a, i64 lda, i64 step, const uint32_t* packed, int rows, int n,
-                    int groups, bool add) {
+                    int groups, bool add, int whole = 0, int skip = 0) {
   alignas(64) typename D::Sum sums[TALL * VECTORS];
   for (int first = 0; first < n; first += WIDTH) {
     const int wide = std::min(WIDTH, n - first) / LANES;
-    const char* panel = (const char*)(packed + (size_t)first * groups);
+    const char* panel = (const char*)(packed + (size_t)first * std::max(whole, groups) + (size_t)skip * wide * LANES);
     in_tiles(0, rows, [&](int row, int number) {
       tile_of<D>(number, wide, a + row * lda, lda, panel, groups, sums, step);
       for (int m = 0; m < number; m++)
@@ -66,14 +87,14 @@ static void product(float* c, i64 ldc, const typename D::A* a, i64 lda, i64 step
 
 // Rows of scores as the left side of a product over rows: groups of G rows interleaved. Rows beyond the last count as 0.
 template <class D>
-static void interleaved(typename D::A* to, const typename D::A* x, int rows, int cols) {
+static void interleaved(typename D::A* to, const typename D::A* x, int rows, int cols, int first, int last) {
   for (int r = 0; r < rounded_up(rows, D::G); r += D::G)
     for (int g = 0; g < D::G; g++) {
       const typename D::A* from = x + (i64)(r + g) * cols;
       typename D::A* out = to + (i64)r * cols + g;
       const bool there = r + g < rows;
 #pragma omp simd
-      for (int c = 0; c < cols; c++) out[c * D::G] = there ? from[c] : 0;
+      for (int c = first; c < last; c++) out[c * D::G] = there ? from[c] : 0;
     }
 }
 
@@ -81,6 +102,12 @@ static void interleaved(typename D::A* to, const typename D::A* x, int rows, int
 static inline int whole(int n) { return (n + 15) & ~15; }
 static inline void fill(float* x, int from, int to, float value) {
   for (int k = from; k < to; k++) x[k] = value;
+}
+
+static inline void add_bias(float* e, const float* bias, int from, int to) {
+  if (!bias) return;
+#pragma omp simd
+  for (int k = from; k < to; k++) e[k] += bias[k];
 }
 
 // Working memory of one thread for the longest sequence.
@@ -123,7 +150,7 @@ template <class T>
 static void attention(T* out, float* kept, const T* query, const T* key, const T* value, const Attention s, int threads) {
   typedef typename ArithmeticOf<T>::Kind D;
   typedef typename D::A A;
-  const int size = (int)s.size;
+  const int size = (int)s.size, size_groups = (size + D::G - 1) / D::G;
 #pragma omp parallel num_threads(threads)
   {
     Desk<D> desk(s.most_keys, size, false);
@@ -139,34 +166,38 @@ static void attention(T* out, float* kept, const T* query, const T* key, const T
         const int rows = (int)std::min<i64>(QUERIES, s.queries(b) - first);
         const i64 start = s.query_starts[b] + first;
         head_rows(desk.q.data(), query + start * s.query_stride + h * size, rows, size, s.query_stride, s.scale);
-        product<D>(desk.scores.data(), K, desk.q.data(), size, D::G, desk.turned_keys.data(), rows, K,
-                   (size + D::G - 1) / D::G, false);
+        const auto at = s.span(b, first, rows);
+        product<D>(&desk.scores[at.from], K, desk.q.data(), size, D::G,
+                   &desk.turned_keys[(size_t)at.from * size_groups], rows, at.to - at.from, size_groups, false);
         for (int r = 0; r < rows; r++) {
           float* e = desk.scores.data() + (i64)r * K;
           A* w = desk.weights.data() + (i64)r * K;
-          const int seen = s.causal ? (int)std::min<i64>(keys, first + r + 1) : keys;
-          const int all = whole(seen);
+          const auto seen = s.seen(b, first + r);
+          const int all = whole(seen.last);
           float top = -INFINITY, sum = 0;
-          fill(e, seen, all, -INFINITY);
+          add_bias(e, s.bias_of(h, first + r), seen.first, seen.last);
+          fill(e, at.from, seen.first, -INFINITY);
+          fill(e, seen.last, all, -INFINITY);
 #pragma omp simd reduction(max : top)
-          for (int k = 0; k < all; k++) top = std::max(top, e[k]);
+          for (int k = at.from; k < all; k++) top = std::max(top, e[k]);
 #pragma omp simd reduction(+ : sum)
-          for (int k = 0; k < all; k++) sum += e[k] = exp_fast(e[k] - top);
+          for (int k = at.from; k < all; k++) sum += e[k] = exp_fast(e[k] - top);
           const float share = 1.0f / sum;
           kept[((start + r) * s.heads + h) * 2] = top;
           kept[((start + r) * s.heads + h) * 2 + 1] = share;
           if (s.p > 0) {
             const DropoutRow row_drop = s.drop.row((start + r) * s.heads + h);
 #pragma omp simd
-            for (int k = 0; k < all; k++) assign(w[k], e[k] * share * row_drop.factor(k));
+            for (int k = at.from; k < all; k++) assign(w[k], e[k] * share * row_drop.factor(k));
           } else {
 #pragma omp simd
-            for (int k = 0; k < all; k++) assign(w[k], e[k] * share);
+            for (int k = at.from; k < all; k++) assign(w[k], e[k] * share);
           }
-          for (int k = seen; k < K; k++) w[k] = 0;
+          for (int k = at.from; k < seen.first; k++) w[k] = 0;
+          for (int k = seen.last; k < at.to; k++) w[k] = 0;
         }
-        product<D>(desk.dq.data(), desk.S, desk.weights.data(), K, D::G, desk.keys.data(), rows, (int)desk.S,
-                   (keys + D::G - 1) / D::G, false);
+        product<D>(desk.dq.data(), desk.S, &desk.weights[at.from], K, D::G, desk.keys.data(), rows, (int)desk.S,
+                   (at.keys + D::G - 1) / D::G, false, (keys + D::G - 1) / D::G, at.from / D::G);
         write_rows(out + (start * s.heads + h) * size, desk.dq.data(), desk.S, rows, size, s.heads * size, 1.0f);
       }
     }
@@ -175,16 +206,18 @@ static void attention(T* out, float* kept, const T* query, const T* key, const T
 
 // One row of scores and of the gradient of what dropout left → the dropped probabilities and the scores' gradient.
 template <class A>
-static void row_backward(A* weights, A* dscores, float* e, float* d, int seen, int K, const float* kept, bool drops,
-                         const DropoutRow row_drop) {
+static void row_backward(A* weights, A* dscores, float* e, float* d, Attention::Seen seen, Attention::Span at,
+                         const float* kept, bool drops, const DropoutRow row_drop, float* dbias) {
   const float top = kept[0], share = kept[1];
-  const int all = whole(seen);
+  const int all = whole(seen.last);
   float dot = 0;
-  fill(e, seen, all, -INFINITY);
-  fill(d, seen, all, 0);
+  fill(e, at.from, seen.first, -INFINITY);
+  fill(d, at.from, seen.first, 0);
+  fill(e, seen.last, all, -INFINITY);
+  fill(d, seen.last, all, 0);
   if (drops) {
 #pragma omp simd reduction(+ : dot)
-    for (int k = 0; k < all; k++) {
+    for (int k = at.from; k < all; k++) {
       const float factor = row_drop.factor(k), w = exp_fast(e[k] - top) * share;
       const float grad = d[k] * factor;
       dot += grad * w;
@@ -194,21 +227,26 @@ static void row_backward(A* weights, A* dscores, float* e, float* d, int seen, i
     }
   } else {
 #pragma omp simd reduction(+ : dot)
-    for (int k = 0; k < all; k++) {
+    for (int k = at.from; k < all; k++) {
       e[k] = exp_fast(e[k] - top) * share;
       dot += d[k] * e[k];
       assign(weights[k], e[k]);
     }
   }
 #pragma omp simd
-  for (int k = 0; k < all; k++) assign(dscores[k], e[k] * (d[k] - dot));
-  for (int k = seen; k < K; k++) weights[k] = dscores[k] = 0;
+  for (int k = at.from; k < all; k++) assign(dscores[k], e[k] * (d[k] - dot));
+  for (int k = at.from; k < seen.first; k++) weights[k] = dscores[k] = 0;
+  for (int k = seen.last; k < at.to; k++) weights[k] = dscores[k] = 0;
+  if (!dbias) return;
+#pragma omp simd
+  for (int k = seen.first; k < seen.last; k++) dbias[k] += e[k] * (d[k] - dot);
 }
 
 // dquery, dkey, dvalue: [rows, heads*size] each, every row of a sequence is written.
+// dbias: [num, heads, 2*reach+1] each sequence's own, zero before; or null.
 template <class T>
-static void attention_backward(T* dquery, T* dkey, T* dvalue, const T* gradient, const T* query, const T* key,
-                               const T* value, const float* kept, const Attention s, int threads) {
+static void attention_backward(T* dquery, T* dkey, T* dvalue, float* dbias, const T* gradient, const T* query,
+                               const T* key, const T* value, const float* kept, const Attention s, int threads) {
   typedef typename ArithmeticOf<T>::Kind D;
   typedef typename D::A A;
   const int size = (int)s.size, size_groups = (size + D::G - 1) / D::G;
@@ -233,22 +271,31 @@ static void attention_backward(T* dquery, T* dkey, T* dvalue, const T* gradient,
         const i64 start = s.query_starts[b] + first;
         head_rows(desk.q.data(), query + start * s.query_stride + h * size, rows, size, s.query_stride, s.scale);
         head_rows(desk.g.data(), gradient + start * row + h * size, rows, size, row, 1.0f);
-        product<D>(desk.scores.data(), K, desk.q.data(), size, D::G, desk.turned_keys.data(), rows, K, size_groups, false);
-        product<D>(desk.dweights.data(), K, desk.g.data(), size, D::G, desk.turned_values.data(), rows, K, size_groups, false);
+        const auto at = s.span(b, first, rows);
+        const size_t panels = (size_t)at.from * size_groups;
+        product<D>(&desk.scores[at.from], K, desk.q.data(), size, D::G, &desk.turned_keys[panels], rows, at.to - at.from,
+                   size_groups, false);
+        product<D>(&desk.dweights[at.from], K, desk.g.data(), size, D::G, &desk.turned_values[panels], rows, at.to - at.from,
+                   size_groups, false);
         for (int r = 0; r < rows; r++) {
-          const int seen = s.causal ? (int)std::min<i64>(keys, first + r + 1) : keys;
+          const auto seen = s.seen(b, first + r);
+          float* own = dbias ? dbias + (b * s.heads + h) * (2 * s.reach + 1) + s.reach - (first + r) : nullptr;
+          add_bias(&desk.scores[(i64)r * K], s.bias_of(h, first + r), seen.first, seen.last);
           row_backward(&desk.weights[(i64)r * K], &desk.dscores[(i64)r * K], &desk.scores[(i64)r * K],
-                       &desk.dweights[(i64)r * K], seen, K, kept + ((start + r) * s.heads + h) * 2, s.p > 0,
-                       s.drop.row((start + r) * s.heads + h));
+                       &desk.dweights[(i64)r * K], seen, at, kept + ((start + r) * s.heads + h) * 2, s.p > 0,
+                       s.drop.row((start + r) * s.heads + h), own);
         }
-        product<D>(desk.dq.data(), S, desk.dscores.data(), K, D::G, desk.keys.data(), rows, S, key_groups, false);
+        product<D>(desk.dq.data(), S, &desk.dscores[at.from], K, D::G, desk.keys.data(), rows, S,
+                   (at.keys + D::G - 1) / D::G, false, key_groups, at.from / D::G);
         write_rows(dquery + start * row + h * size, desk.dq.data(), S, rows, size, row, s.scale);
         pack_values<D>(desk.g.data(), size, rows, size, desk.left.data());
         pack_values<D>(desk.q.data(), size, rows, size, desk.right.data());
-        interleaved<D>(desk.turned_rows.data(), desk.weights.data(), rows, K);
-        product<D>(desk.dv.data(), S, desk.turned_rows.data(), D::G, (i64)K * D::G, desk.left.data(), keys, S, row_groups, true);
-        interleaved<D>(desk.turned_rows.data(), desk.dscores.data(), rows, K);
-        product<D>(desk.dk.data(), S, desk.turned_rows.data(), D::G, (i64)K * D::G, desk.right.data(), keys, S, row_groups, true);
+        interleaved<D>(desk.turned_rows.data(), desk.weights.data(), rows, K, at.from, at.to);
+        product<D>(&desk.dv[(size_t)at.from * S], S, &desk.turned_rows[(size_t)at.from * D::G], D::G, (i64)K * D::G,
+                   desk.left.data(), at.keys, S, row_groups, true);
+        interleaved<D>(desk.turned_rows.data(), desk.dscores.data(), rows, K, at.from, at.to);
+        product<D>(&desk.dk[(size_t)at.from * S], S, &desk.turned_rows[(size_t)at.from * D::G], D::G, (i64)K * D::G,
+                   desk.right.data(), at.keys, S, row_groups, true);
       }
       write_rows(dkey + s.key_starts[b] * row + h * size, desk.dk.data(), S, keys, size, row, 1.0f);
       write_rows(dvalue + s.key_starts[b] * row + h * size, desk.dv.data(), S, keys, size, row, 1.0f);

@@ -50,23 +50,23 @@
   }
 
 #define ATTENTION(S, T)                                                                                               \
-  void attention_##S(T* out, float* kept, const T* query, const T* key, const T* value, const i64* query_starts,       \
-                     const i64* key_starts, const i64* order, i64 num, i64 heads, i64 size, i64 query_stride,         \
-                     i64 key_stride, i64 value_stride, i64 most_keys, double scale, int causal, uint64_t seed, double p, \
-                     int threads) {                                                                                   \
-    attention<T>(out, kept, query, key, value,                                                                         \
-                 {query_starts, key_starts, order, num, heads, size, query_stride, key_stride, value_stride, most_keys, \
-                  (float)scale, causal, p, Dropout(seed, p)},                                                         \
+  void attention_##S(T* out, float* kept, const T* query, const T* key, const T* value, const i64* query_starts,      \
+                     const i64* key_starts, const i64* order, const i64* prefixes, const float* bias, i64 num, i64 heads,\
+                     i64 size, i64 query_stride, i64 key_stride, i64 value_stride, i64 most_keys, double scale,       \
+                     int causal, i64 window, i64 reach, uint64_t seed, double p, int threads) {                       \
+    attention<T>(out, kept, query, key, value,                                                                        \
+                 {query_starts, key_starts, order, prefixes, bias, num, heads, size, query_stride, key_stride,        \
+                  value_stride, most_keys, (float)scale, causal, window, reach, p, Dropout(seed, p)},                 \
                  threads);                                                                                            \
   }                                                                                                                   \
-  void attention_backward_##S(T* dquery, T* dkey, T* dvalue, const T* gradient, const T* query, const T* key,         \
-                              const T* value, const float* kept, const i64* query_starts, const i64* key_starts,       \
-                              const i64* order, i64 num, i64 heads, i64 size, i64 query_stride, i64 key_stride,       \
-                              i64 value_stride, i64 most_keys, double scale, int causal, uint64_t seed, double p,     \
-                              int threads) {                                                                          \
-    attention_backward<T>(dquery, dkey, dvalue, gradient, query, key, value, kept,                                     \
-                          {query_starts, key_starts, order, num, heads, size, query_stride, key_stride, value_stride, \
-                           most_keys, (float)scale, causal, p, Dropout(seed, p)},                                     \
+  void attention_backward_##S(T* dquery, T* dkey, T* dvalue, float* dbias, const T* gradient, const T* query,         \
+                              const T* key, const T* value, const float* kept, const i64* query_starts,               \
+                              const i64* key_starts, const i64* order, const i64* prefixes, const float* bias, i64 num,\
+                              i64 heads, i64 size, i64 query_stride, i64 key_stride, i64 value_stride, i64 most_keys, \
+                              double scale, int causal, i64 window, i64 reach, uint64_t seed, double p, int threads) {\
+    attention_backward<T>(dquery, dkey, dvalue, dbias, gradient, query, key, value, kept,                             \
+                          {query_starts, key_starts, order, prefixes, bias, num, heads, size, query_stride, key_stride,\
+                           value_stride, most_keys, (float)scale, causal, window, reach, p, Dropout(seed, p)},        \
                           threads);                                                                                   \
   }
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from acclimate.models.family import Family
 from acclimate.models.kinds import Kind
+from acclimate.models.options import TakesActivation
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,7 +24,7 @@ def _size(layers: int, hidden: int, heads: int, vocabulary: int = 30522) -> dict
     }
 
 
-class Bert(Family):
+class Bert(TakesActivation):
     """BERT: a bidirectional Transformer encoder with learnt positions, GELU (erf form) and post-norm layers.
 
     Source: Devlin et al. 2019, "BERT"; sizes tiny, mini, small, medium: Turc et al. 2019, "Well-Read Students Learn
@@ -38,6 +39,9 @@ class Bert(Family):
         "small": _size(4, 512, 8),
         "medium": _size(8, 512, 8),
         "base": _size(12, 768, 12),
+        "base-cased": _size(12, 768, 12, 28996),
+        "base-zh": _size(12, 768, 12, 21128),
+        "base-multilingual": _size(12, 768, 12, 119547),
         "large": _size(24, 1024, 16),
     }
     default_size: ClassVar[str] = "mini"
@@ -46,11 +50,19 @@ class Bert(Family):
         "type_vocab_size": 2,
         "layer_norm_eps": 1e-12,
     }
-    kinds: ClassVar[Mapping[Kind, str]] = {**Family.kinds, "pretraining": "AutoModelForPreTraining"}
+    kinds: ClassVar[Mapping[Kind, str]] = {
+        **Family.kinds,
+        "pretraining": "acclimate.models.families.bert_pretraining:BertForPreTraining",
+    }
 
-    size: Literal["tiny", "mini", "small", "medium", "base", "large"] | None = None
+    size: (
+        Literal[
+            "tiny", "mini", "small", "medium", "base", "base-cased", "base-zh", "base-multilingual", "large"
+        ]
+        | None
+    ) = None
     """Layers/hidden/heads: tiny 2/128/2, mini 4/256/4, small 4/512/8, medium 8/512/8, base 12/768/12,
-    large 24/1024/16. Mini when nothing is given."""
+    large 24/1024/16. Mini when nothing is given. The other kinds of base differ in their published vocabulary alone."""
 
     @classmethod
     def before_vocabulary(cls, model: PreTrainedModel, hidden: Tensor) -> Tensor:

@@ -15,16 +15,16 @@ def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
     """
     at = 0
     while at < len(data):
-        key, at = _varint(data, at)
+        key, at = varint(data, at)
         number, kind = key >> 3, key & 7
         if not number:
             raise ValueError(f"a field without a number at byte {at}")
         if kind == VARINT:
-            value, at = _varint(data, at)
+            value, at = varint(data, at)
             yield number, value
             continue
         if kind == BYTES:
-            width, at = _varint(data, at)
+            width, at = varint(data, at)
         elif kind in _WIDTHS:
             width = _WIDTHS[kind]
         else:
@@ -35,7 +35,8 @@ def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
         at += width
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
+def varint(data: bytes, at: int) -> tuple[int, int]:
+    """(the number that begins at this byte, where it ends). Raises ValueError when the bytes are none."""
     value = 0
     for shift in range(0, 70, 7):
         if at >= len(data):

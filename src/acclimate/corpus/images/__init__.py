@@ -1,0 +1,1 @@
+"""Pictures: where their files stand, and how they become numbers."""

@@ -1,0 +1,161 @@
+"""Translations: written by a model, and judged by BLEU and chrF with their intervals.
+
+Legend: N texts, B texts at once, S tokens of the longest source among them, K statistics of a text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acclimate.errors import UserError
+from acclimate.evaluate.resampling import Resampling
+from acclimate.progress import Tell, silent
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from acclimate.objectives.translation import Translation
+
+_TOKENS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How a translation is looked for."""
+
+    beams: int = 1
+    """1: the likeliest token each time; more: so many beginnings are followed."""
+    length_penalty: float = 1.0
+    """α: beams are compared by log p / length^α."""
+    most: float = 2.0
+    """Longest translation, in tokens of the source times this, and ten more."""
+
+
+def translate(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    texts: Sequence[str],
+    objective: Translation,
+    *,
+    decoding: Decoding | None = None,
+    tell: Tell = silent,
+) -> list[str]:
+    """A translation of each text, by a model that learnt by this objective; marks of languages are the objective's.
+
+    The model is left as it is found. A text without tokens has an empty translation.
+    """
+    import torch
+
+    from acclimate.tokenizer.encoding import Encoder
+
+    how = decoding or Decoding()
+    before, after = (np.array(end, np.int64) for end in objective.ends(tokenizer)[0])
+    row, lengths = Encoder(tokenizer, literal=True).encode(list(texts))
+    sources = np.split(row, np.cumsum(lengths)[:-1]) if len(texts) else []
+    limit = getattr(model.config, "max_position_embeddings", None)
+    if limit is not None:
+        sources = [one[: limit - len(before) - len(after)] for one in sources]
+    start = objective.start(tokenizer)
+    found = [""] * len(texts)
+    training = model.training
+    model.eval()
+    order = [int(one) for one in np.argsort(-lengths, kind="stable") if lengths[one]]
+    done = len(texts) - len(order)
+    while order:
+        longest = len(sources[order[0]]) + len(before) + len(after)
+        number = max(1, _TOKENS_AT_ONCE // (longest * how.beams))
+        chosen, order = order[:number], order[number:]
+        rows = [np.concatenate([before, sources[one], after]) for one in chosen]
+        real = torch.arange(longest)[None] < torch.tensor([len(one) for one in rows])[:, None]
+        tokens = torch.full(real.shape, int(tokenizer.pad_token_id))
+        tokens[real] = torch.from_numpy(np.concatenate(rows))
+        most = int(longest * how.most) + 10
+        with torch.inference_mode():
+            written = model.generate(  # type: ignore[operator]
+                tokens.to(model.device),
+                attention_mask=real.long().to(model.device),
+                num_beams=how.beams,
+                length_penalty=how.length_penalty if how.beams > 1 else None,
+                do_sample=False,
+                max_new_tokens=most if limit is None else min(most, limit - 1),
+                **({} if start is None else {"decoder_start_token_id": start}),
+            )
+        for one, text in zip(chosen, tokenizer.batch_decode(written, skip_special_tokens=True), strict=True):
+            found[one] = text.strip()
+        done += len(chosen)
+        tell(done, len(texts), "texts")
+    model.train(training)
+    return found
+
+
+def translation_figures(
+    translations: Sequence[str],
+    references: Sequence[str],
+    *,
+    resampling: Resampling,
+    language: str | None = None,
+) -> dict[str, Any]:
+    """bleu and chrf of the whole (0 to 100), each with value, low and high, and the `signature` of each, by sacrebleu
+    (Post 2018; BLEU: Papineni et al. 2002, chrF: Popović 2015). Whole texts are resampled.
+
+    language: that of the references; Chinese (`zh…`) is compared character by character, all else in words as `13a`
+    cuts them. Raises UserError when there is nothing to judge, or the extra `eval` is not installed.
+    """
+    figures: dict[str, Any] = {}
+    for name, metric in _metrics(language).items():
+        rows = _statistics(metric, translations, references)
+        figures[name] = resampling.sums_interval(rows, partial(_score, metric)).as_dict()
+        figures[f"{name}_signature"] = str(metric.get_signature())
+    return figures
+
+
+def translation_difference(
+    with_: Sequence[str],
+    without: Sequence[str],
+    references: Sequence[str],
+    *,
+    resampling: Resampling,
+    language: str | None = None,
+) -> dict[str, dict[str, float]]:
+    """bleu and chrf of `with_` less those of `without`, each with low and high: both on the same resamples (paired
+    bootstrap, Koehn 2004)."""
+    figures = {}
+    for name, metric in _metrics(language).items():
+        both = [_statistics(metric, one, references) for one in (with_, without)]
+        width = both[0].shape[1]
+
+        def difference(sums: NDArray[np.float64], metric: Any = metric, width: int = width) -> float:
+            return _score(metric, sums[:width]) - _score(metric, sums[width:])
+
+        figures[name] = resampling.sums_interval(np.concatenate(both, axis=1), difference).as_dict()
+    return figures
+
+
+def _metrics(language: str | None) -> dict[str, Any]:
+    try:
+        from sacrebleu.metrics.bleu import BLEU
+        from sacrebleu.metrics.chrf import CHRF
+    except ImportError:
+        raise UserError("BLEU needs the package sacrebleu: pip install 'acclimate[eval]'") from None
+    chinese = language is not None and language.lower().startswith(("zh", "cmn"))
+    return {"bleu": BLEU(tokenize="zh" if chinese else "13a"), "chrf": CHRF()}
+
+
+def _statistics(metric: Any, translations: Sequence[str], references: Sequence[str]) -> NDArray[np.float64]:
+    """[N, K] of each text what the metric adds up."""
+    if len(translations) != len(references):
+        raise ValueError(f"{len(translations)} translations and {len(references)} references")
+    if not len(references):
+        raise UserError("there are no translations to judge: the test part holds no pairs")
+    rows = metric._extract_corpus_statistics(list(translations), [list(references)])
+    return np.array(rows, dtype=np.float64)
+
+
+def _score(metric: Any, sums: NDArray[np.float64]) -> float:
+    return float(metric._compute_score_from_stats([round(one) for one in sums]).score)

@@ -1,0 +1,1 @@
+"""ELMo: words by their characters, read in both directions."""

@@ -1,0 +1,1 @@
+"""A Transformer made of parts that a recipe chooses."""

@@ -1,0 +1,1 @@
+"""Transformer-XL and TLM-XL, models of ours."""

@@ -1,0 +1,1 @@
+"""Checkpoints that other programs wrote, as ordinary model folders: one file for each layout."""

@@ -1,0 +1,50 @@
+"""What objectives of encoder-decoders share: the decoder sees what it is to write, one place later.
+
+Legend: Td tokens of the decoder's row, M targets, H hidden size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acclimate.batching.packed import PackedBatch
+from acclimate.objectives.protocol import Loss
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def shifted(
+    tokens: NDArray[np.int64], cu_seqlens: NDArray[np.int64], first: NDArray[np.int64] | int
+) -> NDArray[np.int64]:
+    """[Td] what the decoder sees when it is to write tokens [Td]; `first` begins each sequence."""
+    seen = np.roll(tokens, 1)
+    seen[cu_seqlens[:-1]] = first
+    return seen
+
+
+def with_models_start(model: PreTrainedModel, batch: PackedBatch) -> PackedBatch:
+    """The batch, its decoder's sequences beginning with the model's own `decoder_start_token_id`, if it has one."""
+    start, row = model.config.decoder_start_token_id, batch.decoder
+    if start is None or row is None:
+        return batch
+    return replace(batch, decoder=replace(row, tokens=row.tokens.index_fill(0, row.cu_seqlens[:-1], start)))
+
+
+def writing_loss(model: PreTrainedModel, batch: PackedBatch, *, models_start: bool = True) -> Loss:
+    """Cross entropy in nats, fp32, summed over all targets. With `models_start` the decoder's sequences begin with the
+    model's own `decoder_start_token_id`, if it has one.
+
+    Where `batch.by_target["hidden"]` [M] says which targets the encoder did not see, the loss per sequence, of which
+    figures of held-out text are made, is of those alone: the others can be copied.
+    """
+    from acclimate.models.forward import encode
+    from acclimate.objectives.tokens import token_loss
+
+    if models_start:
+        batch = with_models_start(model, batch)
+    return token_loss(model, encode(model, batch), batch, judged=batch.by_target.get("hidden"))

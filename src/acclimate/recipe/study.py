@@ -1,0 +1,55 @@
+"""The section of a recipe that names variants of it, to be compared."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, field_validator
+
+from acclimate.recipe.settings import Settings
+from acclimate.recipe.units import Length
+from acclimate.recipe.wording import Called
+
+
+def _named(name: str) -> str:
+    if not name.strip() or len(name) > 80 or not name.isprintable():
+        raise ValueError(f"expected a name of at most 80 characters in one line, found {name!r}")
+    return name
+
+
+Changes = Annotated[dict[str, Any], Called("mapping of places to values")]
+"""Places in a recipe, such as `pretrain.optimizer`, and what is to stand there."""
+VariantName = Annotated[str, AfterValidator(_named), Called("name of a variant")]
+
+
+def _time(length: Length) -> Length:
+    if length.unit not in ("seconds", "minutes", "hours"):
+        raise ValueError(f"expected a time such as '4 hours', found '{length}'")
+    if not length.amount:
+        raise ValueError(f"expected more than nothing, found '{length}'")
+    return length
+
+
+class Study(Settings):
+    """What a change brings: the recipe as it stands (the base) and variants of it, each run with the same seeds.
+
+    `acclimate study` runs them; each is an ordinary run, and stages that are equal are made once. A difference is taken
+    between runs of the same seed; its interval is Student's over the seeds.
+    """
+
+    variants: dict[VariantName, Changes] = Field(min_length=1)
+    """Name → what it changes: places in the recipe and their values, as `--set` takes them."""
+    seeds: list[int] = Field(default=[1, 2, 3, 4, 5], min_length=1)
+    """Seeds of the recipe; all variants run with each."""
+    budget: Annotated[Length, AfterValidator(_time)] | None = None
+    """No run starts that would end, by the runs before it, after this time in all; what was not run is said."""
+
+    @field_validator("seeds")
+    @classmethod
+    def _once(cls, value: list[int]) -> list[int]:
+        for seed in value:
+            if not 0 <= seed < 2**32:
+                raise ValueError(f"expected seeds from 0 to {2**32 - 1}, found {seed}")
+        if len(set(value)) < len(value):
+            raise ValueError("a seed stands twice")
+        return value

@@ -1,0 +1,1 @@
+"""Studies: what a change brings, by ordinary runs paired by seed."""

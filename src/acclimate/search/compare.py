@@ -1,0 +1,132 @@
+"""What a variant brought: paired differences between runs of the same seed."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+LEVEL = 0.95
+LOWER_IS_BETTER = frozenset(("loss", "perplexity", "bits_per_byte"))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A variant's measure beside the base's, over the seeds that both have."""
+
+    seeds: int
+    base: float
+    """Mean."""
+    value: float
+    """Mean."""
+    difference: float
+    low: float | None
+    """Ends of the interval; None with fewer than two seeds."""
+    high: float | None
+    finding: str
+    """better, worse, no effect shown, or one seed."""
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def paired(
+    base: Mapping[int, float], other: Mapping[int, float], *, lower_is_better: bool
+) -> Difference | None:
+    """The mean difference over common seeds, with Student's interval over them; None without a common seed.
+
+    base, other: seed → value.
+    """
+    seeds = sorted(base.keys() & other.keys())
+    if not seeds:
+        return None
+    differences = [other[seed] - base[seed] for seed in seeds]
+    mean = statistics.fmean(differences)
+    low, high = student(differences)
+    finding = "one seed"
+    if low is not None and high is not None:
+        finding = "no effect shown"
+        if low > 0 or high < 0:
+            finding = "better" if (mean < 0) == lower_is_better else "worse"
+    return Difference(
+        len(seeds),
+        statistics.fmean(base[seed] for seed in seeds),
+        statistics.fmean(other[seed] for seed in seeds),
+        mean,
+        low,
+        high,
+        finding,
+    )
+
+
+def student(values: Sequence[float], level: float = LEVEL) -> tuple[float | None, float | None]:
+    """The interval of a mean: ± t · s / √n; (None, None) for fewer than two values."""
+    from scipy import stats
+
+    if len(values) < 2:
+        return None, None
+    mean = statistics.fmean(values)
+    reach = float(stats.t.ppf((1 + level) / 2, len(values) - 1))
+    reach *= statistics.stdev(values) / math.sqrt(len(values))
+    return mean - reach, mean + reach
+
+
+def measures(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """What a run is judged by: its held-out text, and each task by its metric. `place` → value."""
+    found: dict[str, float] = {}
+    validation = (metrics.get("pretrain") or {}).get("validation") or {}
+    for name in ("bits_per_byte", "loss"):
+        if name in validation:
+            found[f"held-out text, {name}"] = float(validation[name])
+            break
+    for task, figures in (metrics.get("tasks") or {}).items():
+        metric = (figures.get("verdict") or {}).get("metric") or next(iter(figures["test"]), None)
+        if metric in figures["test"]:
+            found[f"{task}, {metric}"] = float(figures["test"][metric]["value"])
+    return found
+
+
+def table(lines: Sequence[Mapping[str, Any]], variants: Sequence[str], base: str) -> list[dict[str, Any]]:
+    """A row for each variant: the difference of every measure, and what its runs cost beside the base's.
+
+    lines: of each finished run its variant, seed, `measures`, seconds and peak memory.
+    """
+    rows = []
+    of: dict[str, list[Mapping[str, Any]]] = {name: [] for name in variants}
+    for line in lines:
+        of[line["variant"]].append(line)
+    names = list(dict.fromkeys(name for line in lines for name in line["measures"]))
+    for variant in variants:
+        if variant == base:
+            continue
+        found = {}
+        for name in names:
+            values = (
+                {line["seed"]: line["measures"][name] for line in of[one] if name in line["measures"]}
+                for one in (base, variant)
+            )
+            metric = name.rpartition(", ")[2]
+            one = paired(*values, lower_is_better=metric in LOWER_IS_BETTER)
+            if one is not None:
+                found[name] = one.as_dict()
+        rows.append(
+            {
+                "variant": variant,
+                "runs": len(of[variant]),
+                "differences": found,
+                **_cost(of[base], of[variant]),
+            }
+        )
+    return rows
+
+
+def _cost(base: Sequence[Mapping[str, Any]], other: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    """Seconds of training and peak memory, each over the base's, by the median of the runs."""
+
+    def ratio(key: str) -> float | None:
+        sides = [[line[key] for line in side if line[key]] for side in (other, base)]
+        return statistics.median(sides[0]) / statistics.median(sides[1]) if all(sides) else None
+
+    return {"time_ratio": ratio("seconds"), "memory_ratio": ratio("peak_memory_bytes")}

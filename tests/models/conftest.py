@@ -1,0 +1,8 @@
+"""The table of families is read by several tests."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

@@ -1,0 +1,86 @@
+"""Paired differences."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from acclimate.search.compare import measures, paired, student, table
+
+
+def test_the_interval_is_that_of_the_paired_t_test() -> None:
+    random = np.random.default_rng(0)
+    base, other = random.normal(2.0, 0.3, 5), random.normal(1.9, 0.3, 5)
+    found = paired(dict(enumerate(base)), dict(enumerate(other)), lower_is_better=True)
+    assert found is not None and found.low is not None and found.high is not None
+    expected = stats.ttest_rel(other, base).confidence_interval(0.95)
+    assert (found.low, found.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
+    assert found.difference == pytest.approx(float((other - base).mean()))
+
+
+def test_intervals_cover_as_often_as_they_say() -> None:
+    random = np.random.default_rng(1)
+    ends = [student(list(random.normal(0.5, 1.0, 5))) for _ in range(2000)]
+    covered = np.mean([low <= 0.5 <= high for low, high in ends if low is not None and high is not None])
+    assert covered == pytest.approx(0.95, abs=0.015)
+
+
+@pytest.mark.parametrize(
+    ("other", "lower_is_better", "finding"),
+    [
+        ({1: 1.0, 2: 1.1, 3: 0.9}, True, "better"),
+        ({1: 1.0, 2: 1.1, 3: 0.9}, False, "worse"),
+        ({1: 3.0, 2: 3.1, 3: 2.9}, False, "better"),
+        ({1: 1.0, 2: 3.0, 3: 2.0}, True, "no effect shown"),
+        ({1: 1.0}, True, "one seed"),
+    ],
+)
+def test_what_is_found(other: dict[int, float], lower_is_better: bool, finding: str) -> None:
+    found = paired({1: 2.0, 2: 2.1, 3: 1.9, 4: 50.0}, other, lower_is_better=lower_is_better)
+    assert found is not None and found.finding == finding and found.seeds == len(other)
+    assert (found.low is None) == (len(other) == 1)
+
+
+def test_without_a_common_seed_nothing_is_found() -> None:
+    assert paired({1: 2.0}, {2: 1.0}, lower_is_better=True) is None
+
+
+def test_a_run_is_judged_by_its_text_and_its_tasks() -> None:
+    metrics = {
+        "pretrain": {"validation": {"loss": 3.0, "perplexity": 20.0, "bits_per_byte": 1.5}},
+        "tasks": {
+            "topic": {
+                "test": {"accuracy": {"value": 0.9}, "macro_f1": {"value": 0.8}},
+                "verdict": {"metric": "macro_f1"},
+            },
+            "tone": {"test": {"auc": {"value": 0.7}}, "verdict": None},
+        },
+    }
+    assert measures(metrics) == {
+        "held-out text, bits_per_byte": 1.5,
+        "topic, macro_f1": 0.8,
+        "tone, auc": 0.7,
+    }
+    assert measures({"pretrain": {"validation": {"loss": 3.0}}, "tasks": {}}) == {"held-out text, loss": 3.0}
+
+
+def line(variant: str, seed: int, bits: float, seconds: float) -> dict:
+    return {
+        "variant": variant, "seed": seed, "measures": {"held-out text, bits_per_byte": bits},
+        "seconds": seconds, "peak_memory_bytes": 100,
+    }  # fmt: skip
+
+
+def test_rows_hold_differences_and_costs() -> None:
+    lines = [
+        line("base", 1, 2.0, 10),
+        line("base", 2, 2.2, 10),
+        line("a", 1, 1.5, 20),
+        line("a", 2, 1.69, 22),
+    ]
+    (row_a, row_b) = table(lines, ["base", "a", "b"], "base")
+    found = row_a["differences"]["held-out text, bits_per_byte"]
+    assert (found["difference"], found["finding"]) == (pytest.approx(-0.505), "better")
+    assert (row_a["time_ratio"], row_a["memory_ratio"], row_a["runs"]) == (2.1, 1.0, 2)
+    assert row_b == {"variant": "b", "runs": 0, "differences": {}, "time_ratio": None, "memory_ratio": None}

@@ -1,0 +1,126 @@
+"""A study of small runs, each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from acclimate.artifacts.line_log import read_lines
+from acclimate.errors import UserError
+from acclimate.recipe.problems import RecipeError
+from acclimate.search.study import run_study
+from acclimate.search.variants import trials
+
+TEXT = "".join(
+    f"第{n}行 is a line of text about {n * n} and {'apples' if n % 3 else 'pears'}.\n" for n in range(150)
+)
+RECIPE = """\
+name: small
+corpus: {sources: [{path: text.txt, documents: line}], split: {validation: 10%, test: 0%}}
+tokenizer: {train: {vocab_size: 300}}
+model: {family: bert, size: tiny, positions: 32}
+pretrain: {length: 2 steps, batch: 256 tokens, sequence_length: 32}
+hardware: {threads: 1}
+study:
+  seeds: [3, 4]
+  variants:
+    快: {pretrain.optimizer: {lion: {lr: 1e-3}}, pretrain.gradients: []}
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
+    path = tmp_path / "small.yaml"
+    path.write_text(RECIPE, encoding="utf-8")
+    return path
+
+
+def test_every_variant_runs_with_every_seed_and_none_twice(recipe: Path, tmp_path: Path) -> None:
+    told: list[str] = []
+    # A budget of one second: the first run is always made, and it takes longer.
+    found = run_study(recipe, ["study.budget=1 seconds"], output=tmp_path / "runs", tell=told.append)
+    assert [(one["variant"], one["seed"]) for one in found["runs"]] == [("base", 3)]
+    assert len(found["missing"]) == 3 and "allows no more runs; 3 are left out" in told[-1]
+
+    found = run_study(recipe, [], output=tmp_path / "runs", tell=told.append)
+    assert "run 1 of 3: 快, seed 3" in told
+    assert [(one["variant"], one["seed"]) for one in found["runs"]] == [
+        ("base", 3), ("快", 3), ("base", 4), ("快", 4),
+    ]  # fmt: skip
+    (row,) = found["rows"]
+    (one,) = row["differences"].values()
+    values = {
+        (run["variant"], run["seed"]): run["measures"]["held-out text, bits_per_byte"]
+        for run in found["runs"]
+    }
+    assert len(set(values.values())) == 4
+    assert one["difference"] == pytest.approx(
+        sum(values["快", seed] - values["base", seed] for seed in (3, 4)) / 2
+    )
+    assert one["low"] < one["difference"] < one["high"] and row["time_ratio"] > 0
+    assert all(run["peak_memory_bytes"] > 1e8 for run in found["runs"])
+    # Text, tokenizer and tokens were made once, for they are equal.
+    stages = [json.loads((Path(run["run"]) / "metrics.json").read_text())["stages"] for run in found["runs"]]
+    assert [one["tokens"]["skipped"] for one in stages] == [False, True, True, True]
+    assert json.loads(Path(found["folder"], "study.json").read_text("utf-8")) == found
+    assert "快" in Path(found["report"]).read_text("utf-8")
+
+    told.clear()
+    again = run_study(recipe, [], output=tmp_path / "runs", tell=told.append)
+    assert told == [] and again == found
+    assert len(list(read_lines(Path(found["folder"], "runs.jsonl")))) == 4
+
+
+def test_a_failed_run_names_itself_and_keeps_the_others(recipe: Path, tmp_path: Path) -> None:
+    changed = recipe.read_text("utf-8").replace("seeds: [3, 4]", "seeds: [3]")
+    # Sound by itself, and too fast to learn anything: the loss is no number after a step.
+    recipe.write_text(changed.replace("lion: {lr: 1e-3}", "sgd: {lr: 1e+30}"), encoding="utf-8")
+    with pytest.raises(UserError, match="the run of 快 with seed 3 failed"):
+        run_study(recipe, [], output=tmp_path / "runs", tell=lambda text: None)
+    assert [one["variant"] for one in read_lines(tmp_path / "runs" / "small-study" / "runs.jsonl")] == [
+        "base"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "pretrain.optimizer: {lion",
+            "pretrain.optimiser: {lion",
+            r"study\.variants\.快: .*did you mean 'optimizer'",
+        ),
+        ("{lion: {lr: 1e-3}}", "{lyon: {lr: 1e-3}}", r"study\.variants\.快: .*did you mean 'lion'"),
+        ("    快:", "    base:", "`base` is the recipe as it stands"),
+    ],
+)
+def test_a_variant_that_is_no_recipe_is_told_before_anything_runs(
+    recipe: Path, old: str, new: str, message: str
+) -> None:
+    recipe.write_text(recipe.read_text("utf-8").replace(old, new), encoding="utf-8")
+    with pytest.raises(UserError, match=f"(?s){message}"):
+        trials(recipe)
+
+
+def test_a_recipe_without_a_study_is_for_run(recipe: Path) -> None:
+    with pytest.raises(UserError, match="no `study:` section"):
+        trials(recipe, ["study=null"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("seeds: [3, 4]", "seeds: [3, 3]", "a seed stands twice"),
+        ("seeds: [3, 4]", "seeds: [-1]", "expected seeds from 0"),
+        ("seeds: [3, 4]", "budget: 5 steps", "expected a time such as '4 hours'"),
+        ("    快: {", "    '': {", "at most 80 characters"),
+    ],
+)
+def test_wrong_settings_of_a_study(recipe: Path, old: str, new: str, message: str) -> None:
+    recipe.write_text(recipe.read_text("utf-8").replace(old, new), encoding="utf-8")
+    with pytest.raises(RecipeError, match=message):
+        trials(recipe)

@@ -99,7 +99,7 @@ def test_the_words_name_the_families_that_do() -> None:
 
 
 def test_albert_shares_in_groups_and_projects_from_any_width() -> None:
-    config = Albert.model_validate({"share": 4, "projection": 64}).config()
+    config = Albert.model_validate({"size": "base", "share": 4, "projection": 64}).config()
     assert (config.num_hidden_groups, config.embedding_size) == (3, 64)
     with pytest.raises(ValidationError, match="12 layers do not part into groups of 5; nearest: 4"):
-        Albert.model_validate({"share": 5})
+        Albert.model_validate({"size": "base", "share": 5})

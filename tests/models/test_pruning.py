@@ -39,7 +39,9 @@ def written(folder: Path, family: Any, kind: str, **parts: Any) -> Any:
 
 @pytest.mark.parametrize("share", [1, 2, 5])
 def test_every_second_layer_stays_as_it_was(share: int, tmp_path: Path) -> None:
-    model = written(tmp_path / "whole", Transformer, "mlm", hidden=32, heads=4, layers=10, share=share)
+    model = written(
+        tmp_path / "whole", Transformer, "mlm", hidden=32, heads=4, layers=10, share=share, layerdrop=0.2
+    )
     done = prune(tmp_path / "whole", tmp_path / "pruned")
     assert done.layers == {"num_hidden_layers": (10, 5)}
     pruned = load_model(tmp_path / "pruned", "mlm", family=Transformer).eval()
@@ -78,7 +80,7 @@ def test_layerdrop_of_bart_reaches_training(tmp_path: Path) -> None:
 
 
 def test_the_command_writes_the_folder_and_says_what_went(tmp_path: Path) -> None:
-    written(tmp_path / "whole", Transformer, "mlm", hidden=32, heads=4, layers=3)
+    written(tmp_path / "whole", Transformer, "mlm", hidden=32, heads=4, layers=3, layerdrop=0.2)
     inputs = ["prune", str(tmp_path / "whole"), "--to", str(tmp_path / "pruned")]
     told = CliRunner().invoke(app, [*inputs, "--json"])
     assert told.exit_code == 0, told.output
@@ -91,7 +93,7 @@ def test_what_cannot_be_pruned_is_refused(tmp_path: Path) -> None:
     written(tmp_path / "bert", Bert, "mlm")
     with pytest.raises(UserError, match=r"not trained with LayerDrop.*bart, mbart, transformer"):
         prune(tmp_path / "bert", tmp_path / "pruned")
-    written(tmp_path / "one", Transformer, "mlm", hidden=32, heads=4, layers=1)
+    written(tmp_path / "one", Transformer, "mlm", hidden=32, heads=4, layers=1, layerdrop=0.2)
     with pytest.raises(UserError, match="it has 1 layer"):
         prune(tmp_path / "one", tmp_path / "pruned")
     with pytest.raises(UserError, match="nothing"):
@@ -100,3 +102,10 @@ def test_what_cannot_be_pruned_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError):
         prune(tmp_path / "one", tmp_path / "pruned")
     assert not (tmp_path / "pruned").exists()
+
+
+def test_a_model_trained_without_layerdrop_is_refused(tmp_path: Path) -> None:
+    written(tmp_path / "whole", Bart, "seq2seq", layerdrop=0.0)
+    with pytest.raises(UserError, match="trained without LayerDrop"):
+        prune(tmp_path / "whole", tmp_path / "half", every=2)
+    assert not (tmp_path / "half").exists()

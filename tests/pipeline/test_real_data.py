@@ -251,7 +251,11 @@ def test_a_slice_of_multi30k_is_translated(run, real_data, tmp_path) -> None:
     lines = (folder / "artifacts/translations/translations.jsonl").read_text("utf-8").splitlines()
     written = [json.loads(line) for line in lines]
     sources = lines_of(data / "test_2016_flickr.en.gz")
-    assert [one["source"] for one in written] == [line.decode().rstrip("\n") for line in sources]
+    assert len(written) == parts["test"] <= len(sources)
+    order = iter(line.decode().rstrip("\n") for line in sources)
+    assert all(
+        one["source"] in order for one in written
+    )  # in the file's order, but for pairs that were dropped
     assert all(one.keys() == {"source", "target", "translation"} for one in written)
     config = json.loads((folder / "model" / "config.json").read_text("utf-8"))
     assert config["model_type"] == "acclimate_seq2seq"

@@ -57,6 +57,10 @@ def _language_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
             old, new = before.get(key), after[key]
             change = signed(new["value"] - old["value"]) if old else ""
             yield heading, _cell(old) if old else "", _cell(new), change
+    translation = (metrics.get("pretrain") or {}).get("translation") or {}
+    for key, heading in (("bleu", "BLEU, test"), ("chrf", "chrF, test")):
+        if key in translation:
+            yield heading, "", _cell(translation[key]), ""
 
 
 def _task_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:

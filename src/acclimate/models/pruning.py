@@ -17,6 +17,7 @@ from acclimate.models.finding import family_of
 if TYPE_CHECKING:
     from torch import Tensor
 
+_SIDES = ("encoder", "decoder")
 _WEIGHTS = "model.safetensors"
 
 
@@ -56,6 +57,14 @@ def prune(source: Path, to: Path, *, every: int = 2) -> Pruned:
         raise UserError(
             f"{source}: models of type {config.model_type!r} are not trained with LayerDrop, so they would not stand "
             f"the loss of layers; those of these families do: {', '.join(_prunable())}"
+        )
+    dropped = [
+        float(getattr(config, key, 0) or 0) for key in ("layerdrop", *map("{}_layerdrop".format, _SIDES))
+    ]
+    if not any(dropped):
+        raise UserError(
+            f"{source}: this model was trained without LayerDrop (`layerdrop: 0`), so it would not stand the loss of "
+            "layers; train it with `layerdrop`, for example 20%"
         )
     before = _parameters(weights)
     layers = {}

@@ -52,6 +52,7 @@ class Mvlm(Mlm):
 
     registered_as: ClassVar[tuple[str, str]] = ("objective", "mvlm")
     bare: ClassVar[str | None] = None
+    gives: ClassVar[tuple[str, ...]] = ("boxes",)
     likelihood: ClassVar[Literal["every", "some"] | None] = None
 
     forms: Reader

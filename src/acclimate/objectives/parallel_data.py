@@ -6,7 +6,7 @@ Legend: N pairs.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import chain
@@ -52,6 +52,19 @@ class PairSplit(Settings):
 
 class ParallelData(ObjectiveSettings):
     """Pairs of texts to learn from. A subclass says what they are put between, and what is asked of the model."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_is_the_source(cls, value: Any) -> Any:
+        """Files whose text column is not named hold the source there."""
+        if not isinstance(value, Mapping):
+            return value
+        filled = dict(value)
+        for name in ("pairs", "validation", "test"):
+            data = {"path": filled[name]} if isinstance(filled.get(name), str) else filled.get(name)
+            if isinstance(data, Mapping) and "path" in data and "text" not in data and "source" in filled:
+                filled[name] = {**data, "text": filled["source"]}
+        return filled
 
     pairs: Reader
     """The pairs to learn from: any reader of records, such as `{moses: {path: data/train, sides: [en, de]}}`,

@@ -37,6 +37,8 @@ class ObjectiveSettings(Component):
 
     trains: ClassVar[str]
     """The kind of model (`models/kinds.py`) that it needs."""
+    gives: ClassVar[tuple[str, ...]] = ()
+    """What its batches hold of each token (`by_token`) that is of no use to a model which does not take it."""
     likelihood: ClassVar[Literal["every", "some"] | None] = "some"
     """Whether its loss is −log p of the text's tokens, so that bits per byte can be stated: of every token, of some
     (an estimate, decision 0003), or not at all."""

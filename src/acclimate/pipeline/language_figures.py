@@ -42,7 +42,7 @@ def figures_stage(recipe: Recipe) -> Stage:
         losses = load_file(trained / HELD_OUT)
         if likelihood is not None and of_corpus:
             _add_frequencies(losses, work.inputs["tokens"].folder)
-        figures: dict[str, Any] = {}
+        figures: dict[str, Any] = {"likelihood": likelihood}
         for moment in MOMENTS:
             if f"{moment}/sums" not in losses:  # the corpus holds out no test text
                 figures[moment] = None
@@ -76,7 +76,7 @@ def figures_stage(recipe: Recipe) -> Stage:
     return Stage(
         name="figures",
         kind="figures",
-        version=2,
+        version=3,
         settings={
             "intervals": intervals.dumped(),
             **({} if likelihood == "some" else {"likelihood": likelihood}),

@@ -183,7 +183,7 @@ def require_text(corpus: Artifact, *splits: str) -> None:
             raise UserError(f"corpus: none of the {statistics['kept']:,} documents left is for training")
         share = corpus.manifest.settings["split"][split]
         raise UserError(
-            f"corpus.split.{split}: {share:.4g} of the {statistics['kept']:,} "
+            f"corpus.split.{split}: {share} of the {statistics['kept']:,} "
             "documents that were kept leaves none to validate on; give more text or a larger share"
         )
 

@@ -21,10 +21,13 @@ def require_heads(recipe: Any) -> None:
     if recipe.pretrain is None:
         return
     objective = recipe.pretrain.objective
-    if objective.kind not in family.kinds:
-        fitting = [one for one, kind in _objectives() if kind in family.kinds]
+    if objective.kind not in family.kinds or not _takes(family, objective):
+        fitting = [one for one, kind, cls in _objectives() if kind in family.kinds and _takes(family, cls)]
+        lacks = "it has no head for it"
+        if objective.kind in family.kinds:
+            lacks = f"its models take no {' and no '.join(objective.gives)}"
         raise problem(
-            f"the family {name} cannot learn by {objective.registered_as[1]}: it has no head for it; "
+            f"the family {name} cannot learn by {objective.registered_as[1]}: {lacks}; "
             f"{name} takes: {', '.join(fitting)}",
             at=("pretrain", "objective"),
         )
@@ -66,14 +69,19 @@ def _remembering() -> list[str]:
     return [name for name, family in families if family.remembers]
 
 
-def _objectives() -> Iterator[tuple[str, str]]:
-    """(name, kind of model that it trains) of every objective whose settings do not decide it."""
+def _takes(family: Any, objective: Any) -> bool:
+    """Whether the family's models take what the objective gives besides tokens."""
+    return set(getattr(objective, "gives", ())) <= set(getattr(family, "token_inputs", ()))
+
+
+def _objectives() -> Iterator[tuple[str, str, Any]]:
+    """(name, kind of model that it trains, class) of every objective whose settings do not decide it."""
     from acclimate.recipe.registry import registry
 
     for name in registry.names("objective"):
         objective: Any = registry.get("objective", name)
         if hasattr(objective, "trains"):
-            yield name, objective.trains
+            yield name, objective.trains, objective
 
 
 def require_marks(pretrain: Any) -> None:

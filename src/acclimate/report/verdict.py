@@ -206,7 +206,20 @@ def _domain(run: RunRecord) -> dict[str, Any] | None:
         "columns": [captions[name] for name, figures in moments.items() if figures],
         "table": [(name, row) for name, row in table if any(row)],
         "retrieval": retrieval_table(run.figures),
+        "translation": _translation(run),
+        "likelihood": run.figures.get("likelihood", "some" if measure == "bits_per_byte" else None),
     }
+
+
+def _translation(run: RunRecord) -> dict[str, Any] | None:
+    """BLEU and chrF of the test texts' translations, where the run made some."""
+    found = (run.metrics.get("pretrain") or {}).get("translation") or {}
+    rows = [
+        (title, Estimate.of(found[name]), found.get(f"{name}_signature", ""))
+        for name, title in (("bleu", "BLEU"), ("chrf", "chrF"))
+        if name in found
+    ]
+    return {"rows": rows, "texts": found.get("texts"), "beams": found.get("beams")} if rows else None
 
 
 def _cost(run: RunRecord) -> list[tuple[str, str, str]]:

@@ -14,7 +14,7 @@ from acclimate.recipe.checking import require_sound
 from acclimate.recipe.loading import LoadedRecipe, load_recipe
 from acclimate.recipe.problems import RecipeError
 from acclimate.recipe.resolving import resolved
-from acclimate.recipe.sections import Study
+from acclimate.recipe.study import Study
 
 BASE = "base"
 

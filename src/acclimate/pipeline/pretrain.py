@@ -210,7 +210,8 @@ class Pretraining:
             name = self.settings.objective.registered_as[1]
             raise UserError(f"the training part of the corpus holds no text that {name} can learn from")
         held_out = self.losses("before", "validation", self.measured("validation"))
-        state, seconds = self.train(team)
+        tokens, num_bytes = held_out["before/size"].tolist()
+        state, seconds = self.train(team, tokens / max(1, num_bytes))
         held_out |= self.losses("after", "validation", self.measured("validation"))
         if len(self.store("test").lengths):
             held_out |= self.losses("test", "test", self.measured("test", all_of_it=True))
@@ -315,8 +316,11 @@ class Pretraining:
             resumed = checkpoints.resume(state)
         return training, state, checkpoints, resumed
 
-    def train(self, team: Team) -> tuple[TrainState, float]:
-        """Train from the newest checkpoint, or from the start; returns the last state and the seconds of training."""
+    def train(self, team: Team, tokens_per_byte: float) -> tuple[TrainState, float]:
+        """Train from the newest checkpoint, or from the start; returns the last state and the seconds of training.
+
+        tokens_per_byte: of the held-out text, of the tokens that are asked for or stand for those that are.
+        """
         from acclimate.engine.fit import Surroundings, fit
         from acclimate.pipeline.setup_torch import threads
         from acclimate.pipeline.training_log import TrainingLog
@@ -334,15 +338,15 @@ class Pretraining:
             checkpoint_every=settings.checkpoint.every,
             stop=self.work.stop,
         )
-        store = self.store("validation")
-        tokens_per_byte: float | None = store.num_tokens / max(1, store.num_bytes)
-        if settings.objective.likelihood is None:  # type: ignore[attr-defined]
-            tokens_per_byte = None
+        stated = settings.objective.likelihood is not None  # type: ignore[attr-defined]
         with (
             threads(team.threads),
             self.work.stop.polite(),
             TrainingLog(
-                self.work, settings.length, done=state.progress.steps, tokens_per_byte=tokens_per_byte
+                self.work,
+                settings.length,
+                done=state.progress.steps,
+                tokens_per_byte=tokens_per_byte if stated else None,
             ) as log,
         ):
             for record in fit(training, state, around):

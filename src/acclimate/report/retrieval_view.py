@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from acclimate.report.estimates import Estimate
+from acclimate.report.numbers import decimal
 
 WAYS = {
     "text_to_image": "a caption finds its picture",
@@ -22,5 +23,5 @@ def retrieval_table(figures: dict[str, Any] | None) -> dict[str, Any] | None:
         for name, one in (found.get(way) or {}).items():
             estimate = Estimate.of(one)
             if estimate is not None:
-                rows.append((words, name.partition("@")[2], estimate, Estimate.of(one, "chance")))
+                rows.append((words, name.partition("@")[2], estimate, decimal(one.get("chance"), 3)))
     return {"captions": found.get("captions"), "items": found.get("items"), "rows": rows} if rows else None

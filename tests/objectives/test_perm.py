@@ -15,6 +15,7 @@ from acclimate.batching.packed import PackedBatch, Sequences
 from acclimate.models.families.xlnet import XlNet
 from acclimate.models.family import Vocabulary
 from acclimate.models.forward import encode
+from acclimate.objectives.lots import Drum
 from acclimate.objectives.perm import Permutation
 
 CLS, SEP, SIZE = 1, 2, 60
@@ -30,7 +31,9 @@ def one_thread() -> None:
 
 
 def objective(one_in: int = 6, *, seed: int = 3, fixed: bool = False) -> Permutation:
-    return Permutation(special_ids=[0, CLS, SEP], size=SIZE, one_in=one_in, seed=seed, fixed=fixed)
+    special_ids, vocabulary = [0, CLS, SEP], list(range(SIZE))
+    drum = Drum("orders", special_ids=special_ids, vocabulary=vocabulary, seed=seed, fixed=fixed)
+    return Permutation(drum, one_in=one_in)
 
 
 def sequences(lengths: list[int], *, epoch: int = 0, first: int = 0, closed: bool = True) -> Sequences:

@@ -17,6 +17,7 @@ from acclimate.batching.counter_random import absorb, draw, stream
 from acclimate.batching.packed import PackedBatch, Sequences, pack
 from acclimate.batching.ragged import chosen, order, owners, starts, within
 from acclimate.errors import UserError
+from acclimate.objectives.lots import special_and_all
 from acclimate.objectives.protocol import Loss, Mark, ObjectiveSettings, Texts
 from acclimate.objectives.writing import shifted, writing_loss
 from acclimate.recipe.units import Share
@@ -117,7 +118,7 @@ class Denoise(ObjectiveSettings):
             mask_id=tokenizer.mask_token_id,
             ends=boundaries(tokenizer),
             languages=[known[token] for token in self.language_tokens],
-            special_ids=sorted(set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}),
+            special_ids=special_and_all(tokenizer)[0],
             seed=seed,
             fixed=fixed,
         )

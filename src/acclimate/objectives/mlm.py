@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import field_validator, model_validator
 
-from acclimate.batching.counter_random import absorb, below, draw, mix, stream
+from acclimate.batching.counter_random import below, mix
 from acclimate.batching.packed import PackedBatch, Sequences, pack
 from acclimate.errors import UserError
+from acclimate.objectives.lots import Drum, Lots, special_and_all
 from acclimate.objectives.mask_units import SHARES, Candidates, Unit, chosen_groups
 from acclimate.objectives.protocol import Loss, Mark, ObjectiveSettings
 from acclimate.recipe.units import Share
@@ -81,11 +82,11 @@ class Mlm(ObjectiveSettings):
                 "the tokenizer has no mask token, which the objective mlm needs; "
                 f"its special tokens are: {', '.join(tokenizer.all_special_tokens) or 'none'}"
             )
+        special_ids, vocabulary = special_and_all(tokenizer)
         return MaskedLanguageModel(
             mask_id=tokenizer.mask_token_id,
-            # [UNK] stands for text, and is asked for like other text: leaving it out would flatter bits per byte.
-            special_ids=sorted(set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}),
-            vocabulary=sorted(set(tokenizer.get_vocab().values())),
+            special_ids=special_ids,
+            vocabulary=vocabulary,
             rate=self.rate,
             mask=self.mask,
             random=self.random,
@@ -134,54 +135,38 @@ class MaskedLanguageModel:
         self._unit = unit
         self._mask_below = round(mask * 2**32)
         self._random_below = round((mask + random) * 2**32)
-        self._fixed = fixed
-        self._key = stream("masks fixed" if fixed else "masks", seed)
-        self._is_special = np.zeros(max(*vocabulary, *special_ids) + 1, dtype=bool)
-        self._is_special[special_ids] = True
-        ids = np.array(vocabulary, dtype=np.int64)
-        self._ordinary: NDArray[np.int64] = ids[~self._is_special[ids]]
-        if not len(self._ordinary):
-            raise UserError("the tokenizer has no token but special ones")
+        self._drum = Drum("masks", special_ids=special_ids, vocabulary=vocabulary, seed=seed, fixed=fixed)
 
     def prepare(self, sequences: Sequences) -> PackedBatch:
         """The batch with some tokens hidden; its targets are the tokens that stood there, in row order."""
-        places = np.flatnonzero(~self._is_special[sequences.tokens])
-        owner = np.repeat(np.arange(len(sequences), dtype=np.int64), sequences.lengths)[places]
-        epochs = np.zeros_like(sequences.epochs) if self._fixed else sequences.epochs
-        keys = absorb(absorb(self._key, epochs), sequences.ids)
-        bits = draw(keys[owner], (places - sequences.cu_seqlens[owner]).astype(np.uint64))
+        lots = self._drum.draw(sequences)
+        places, bits, key = lots.places, lots.bits, self._drum.key
         if self._unit == "token":
-            leads = chosen = self._lowest(bits, owner, len(sequences))
+            leads = chosen = self._lowest(lots)
         else:
-            candidates = Candidates(places, owner, bits, sequences.by_token["words"][places])
+            candidates = Candidates(places, lots.owner, bits, sequences.by_token["words"][places])
             chosen, leads = chosen_groups(candidates, len(sequences), self._rate, SHARES[self._unit])
-        places, own = places[chosen], mix(bits[chosen] ^ self._key)
+        places, own = places[chosen], mix(bits[chosen] ^ key)
         targets = sequences.tokens[places]
-        fate = (mix(bits[leads] ^ self._key) if self._unit == "span" else own) >> np.uint64(32)
+        fate = (mix(bits[leads] ^ key) if self._unit == "span" else own) >> np.uint64(32)
         seen = np.where(
             fate < self._mask_below,
             self._mask_id,
-            np.where(fate < self._random_below, self._ordinary[self._random(own)], targets),
+            np.where(fate < self._random_below, self._random(own), targets),
         )
         tokens = sequences.tokens.copy()
         tokens[places] = seen
         return pack(sequences, tokens=tokens, target_positions=places, targets=targets)
 
-    def _lowest(
-        self, bits: NDArray[np.uint64], owner: NDArray[np.int64], num_sequences: int
-    ) -> NDArray[np.int64]:
-        """Which candidates are asked for, ascending: of each owner's the due number with the lowest bits."""
-        counts = np.bincount(owner, minlength=num_sequences)
-        due = np.where(counts, np.maximum(1, np.rint(self._rate * counts)), 0).astype(np.int64)
-        # Sorting by owner first keeps each sequence's candidates together; equal upper bits fall to the earlier place.
-        order = np.argsort(
-            (owner.astype(np.uint64) << np.uint64(32)) | (bits >> np.uint64(32)), kind="stable"
-        )
-        rank = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
-        return np.sort(order[rank < np.repeat(due, counts)])
+    def _lowest(self, lots: Lots) -> NDArray[np.int64]:
+        """Which tokens are asked for, ascending: of each sequence the due number with the lowest lots."""
+        due = np.where(lots.counts, np.maximum(1, np.rint(self._rate * lots.counts)), 0).astype(np.int64)
+        order, rank = lots.ranked()
+        return np.sort(order[rank < np.repeat(due, lots.counts)])
 
     def _random(self, bits: NDArray[np.uint64]) -> NDArray[np.int64]:
-        return below(mix(bits ^ self._key), len(self._ordinary))
+        ordinary = self._drum.ordinary
+        return ordinary[below(mix(bits ^ self._drum.key), len(ordinary))]
 
     def count(self, batch: PackedBatch) -> tuple[float, ...]:
         """Number of targets."""

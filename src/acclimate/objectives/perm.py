@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from pydantic import Field
 
-from acclimate.batching.counter_random import absorb, draw, stream
 from acclimate.batching.packed import PackedBatch, Sequences, pack
+from acclimate.objectives.lots import Drum, special_and_all
 from acclimate.objectives.protocol import Loss, ObjectiveSettings
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ class Perm(ObjectiveSettings):
 
     def build(self, *, tokenizer: PreTrainedTokenizerFast, seed: int, fixed: bool = False) -> Permutation:
         """The objective. With `fixed`, orders do not change with the epoch: for validation."""
-        special = sorted(set(tokenizer.all_special_ids) - {tokenizer.unk_token_id})
-        size = 1 + max(*tokenizer.get_vocab().values(), *special)
-        return Permutation(special_ids=special, size=size, one_in=self.one_in, seed=seed, fixed=fixed)
+        special_ids, vocabulary = special_and_all(tokenizer)
+        drum = Drum("orders", special_ids=special_ids, vocabulary=vocabulary, seed=seed, fixed=fixed)
+        return Permutation(drum, one_in=self.one_in)
 
 
 class Permutation:
@@ -50,29 +50,19 @@ class Permutation:
 
     num_terms = 1
 
-    def __init__(self, *, special_ids: list[int], size: int, one_in: int, seed: int, fixed: bool) -> None:
-        """`size`: one more than the largest id."""
-        self._is_special = np.zeros(size, dtype=bool)
-        self._is_special[special_ids] = True
-        self._one_in = one_in
-        self._fixed = fixed
-        self._key = stream("orders fixed" if fixed else "orders", seed)
+    def __init__(self, drum: Drum, *, one_in: int) -> None:
+        self._drum, self._one_in = drum, one_in
 
     def prepare(self, sequences: Sequences) -> PackedBatch:
         """The batch with its `order`; its targets are the tokens that have a number, in row order."""
-        places = np.flatnonzero(~self._is_special[sequences.tokens])
-        owner = np.repeat(np.arange(len(sequences), dtype=np.int64), sequences.lengths)[places]
-        epochs = np.zeros_like(sequences.epochs) if self._fixed else sequences.epochs
-        keys = absorb(absorb(self._key, epochs), sequences.ids)
-        bits = draw(keys[owner], (places - sequences.cu_seqlens[owner]).astype(np.uint64))
-        counts = np.bincount(owner, minlength=len(sequences))
+        lots = self._drum.draw(sequences)
+        counts = lots.counts
         # Something must be seen: a sequence of one token, that is not special either, is not asked for it.
         due = np.minimum(np.maximum(1, counts // self._one_in), sequences.lengths - 1)
-        drawn = np.lexsort((bits, owner))
-        rank = np.arange(len(drawn)) - np.repeat(np.cumsum(counts) - counts, counts)
+        drawn, rank = lots.ranked()
         chosen = rank < np.repeat(due, counts)
         order = np.zeros(len(sequences.tokens), dtype=np.int64)
-        order[places[drawn[chosen]]] = rank[chosen] + 1
+        order[lots.places[drawn[chosen]]] = rank[chosen] + 1
         asked = np.flatnonzero(order)
         ordered = replace(sequences, by_token={**sequences.by_token, "order": order})
         return pack(ordered, target_positions=asked, targets=sequences.tokens[asked])

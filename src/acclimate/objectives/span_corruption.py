@@ -17,6 +17,7 @@ from acclimate.batching.counter_random import absorb, stream
 from acclimate.batching.packed import PackedBatch, Sequences, pack
 from acclimate.batching.ragged import owners, parts, starts, within
 from acclimate.errors import UserError
+from acclimate.objectives.lots import special_and_all
 from acclimate.objectives.protocol import Loss, ObjectiveSettings, Texts
 from acclimate.objectives.writing import shifted, writing_loss
 from acclimate.recipe.units import Share
@@ -110,7 +111,7 @@ class SpanCorruption(ObjectiveSettings):
             self,
             sentinels=sentinels,
             end_id=closing(tokenizer),
-            special_ids=sorted(set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}),
+            special_ids=special_and_all(tokenizer)[0],
             seed=seed,
             fixed=fixed,
         )

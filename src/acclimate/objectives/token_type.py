@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import model_validator
 
-from acclimate.batching.counter_random import absorb, below, draw, mix, stream
+from acclimate.batching.counter_random import below, mix
 from acclimate.batching.packed import PackedBatch, Sequences, pack
 from acclimate.errors import UserError
+from acclimate.objectives.lots import Drum, special_and_all
 from acclimate.objectives.protocol import Loss, ObjectiveSettings
 from acclimate.recipe.units import Share
 
@@ -61,9 +61,10 @@ class TokenType(ObjectiveSettings):
         self, *, tokenizer: PreTrainedTokenizerFast, seed: int, fixed: bool = False
     ) -> TokenTypeClassification:
         """The objective. With `fixed`, what is changed does not change with the epoch."""
+        special_ids, vocabulary = special_and_all(tokenizer)
         return TokenTypeClassification(
-            special_ids=sorted(set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}),
-            vocabulary=sorted(set(tokenizer.get_vocab().values())),
+            special_ids=special_ids,
+            vocabulary=vocabulary,
             shuffled=self.shuffled,
             random=self.random,
             seed=seed,
@@ -92,27 +93,16 @@ class TokenTypeClassification:
         fixed: bool,
     ) -> None:
         """`vocabulary` lists all token ids; random replacements are drawn from those that are not special."""
-        self._shuffled, self._random, self._fixed = shuffled, random, fixed
-        self._key = stream("token types fixed" if fixed else "token types", seed)
-        self._is_special = np.zeros(max(*vocabulary, *special_ids) + 1, dtype=bool)
-        self._is_special[special_ids] = True
-        ids = np.array(vocabulary, dtype=np.int64)
-        self._ordinary: NDArray[np.int64] = ids[~self._is_special[ids]]
-        if not len(self._ordinary):
-            raise UserError("the tokenizer has no token but special ones")
+        self._shuffled, self._random = shuffled, random
+        self._drum = Drum(
+            "token types", special_ids=special_ids, vocabulary=vocabulary, seed=seed, fixed=fixed
+        )
 
     def prepare(self, sequences: Sequences) -> PackedBatch:
         """The batch with some tokens changed; its targets are the classes of all tokens that are not special."""
-        places = np.flatnonzero(~self._is_special[sequences.tokens])
-        owner = np.repeat(np.arange(len(sequences), dtype=np.int64), sequences.lengths)[places]
-        epochs = np.zeros_like(sequences.epochs) if self._fixed else sequences.epochs
-        keys = absorb(absorb(self._key, epochs), sequences.ids)
-        bits = draw(keys[owner], (places - sequences.cu_seqlens[owner]).astype(np.uint64))
-        order = np.argsort(
-            (owner.astype(np.uint64) << np.uint64(32)) | (bits >> np.uint64(32)), kind="stable"
-        )
-        counts = np.bincount(owner, minlength=len(sequences))
-        rank = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+        lots = self._drum.draw(sequences)
+        places, owner, counts = lots.places, lots.owner, lots.counts
+        order, rank = lots.ranked()
         randoms = np.rint(self._random * counts).astype(np.int64)
         moved = np.rint(self._shuffled * counts).astype(np.int64)
         left = counts - randoms if self._shuffled else 0 * counts
@@ -128,7 +118,8 @@ class TokenTypeClassification:
         tokens[places[to]] = sequences.tokens[places[source]]
         classes[to] = 1
         new = order[drawn]
-        tokens[places[new]] = self._ordinary[below(mix(bits[new] ^ self._key), len(self._ordinary))]
+        ordinary, bits = self._drum.ordinary, mix(lots.bits[new] ^ self._drum.key)
+        tokens[places[new]] = ordinary[below(bits, len(ordinary))]
         classes[new] = 2
         classes[tokens[places] == sequences.tokens[places]] = 0
         return pack(sequences, tokens=tokens, target_positions=places, targets=classes)
@@ -139,10 +130,10 @@ class TokenTypeClassification:
 
     def loss(self, model: PreTrainedModel, batch: PackedBatch) -> Loss:
         """Cross entropy in nats, fp32, summed over the tokens that are judged, with the accuracy beside it."""
-        import torch
         from torch.nn.functional import cross_entropy
 
         from acclimate.models.forward import encode, token_class_logits
+        from acclimate.objectives.tokens import of_sequences
 
         logits = token_class_logits(model, encode(model, batch).index_select(0, batch.target_positions))
         if logits.shape[1] != len(CLASSES):
@@ -150,11 +141,11 @@ class TokenTypeClassification:
                 f"token_type tells {len(CLASSES)} classes apart, the model's head {logits.shape[1]}"
             )
         each = cross_entropy(logits, batch.targets, reduction="none")
-        owner = torch.searchsorted(batch.cu_seqlens, batch.target_positions, right=True) - 1
+        sums, counts = of_sequences(each.detach(), batch)
         return Loss(
             sum=each.sum(),
             count=float(len(each)),
-            per_sequence=each.detach().new_zeros(len(batch.ids)).index_add_(0, owner, each.detach()),
-            counts=torch.bincount(owner, minlength=len(batch.ids)),
+            per_sequence=sums,
+            counts=counts,
             parts={"token_type_accuracy": float((logits.argmax(1) == batch.targets).sum())},
         )

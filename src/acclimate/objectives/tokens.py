@@ -5,7 +5,7 @@ Legend: T tokens in the row (the decoder's, where there is one), B sequences, M 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from acclimate.batching.packed import PackedBatch
 from acclimate.objectives.protocol import Loss
@@ -23,19 +23,28 @@ def token_loss(
     hidden [T, H]: the last layer's output. judged [M]: where it is False a target counts for the loss, but not for the
     loss per sequence.
     """
-    import torch
-
     from acclimate.models.forward import token_losses
 
     total, each = token_losses(model, hidden.index_select(0, batch.target_positions), batch.targets)
-    starts = batch.cu_seqlens if batch.decoder is None else batch.decoder.cu_seqlens
-    owner = torch.searchsorted(starts, batch.target_positions, right=True) - 1
-    if judged is not None:
-        each, owner = each[judged], owner[judged]
-    sums: Any = each.new_zeros(len(batch.ids)).index_add_(0, owner, each)
+    sums, counts = of_sequences(each, batch, judged)
     return Loss(
         sum=total,
         count=float(len(batch.targets)),
         per_sequence=sums,
-        counts=torch.bincount(owner, minlength=len(batch.ids)),
+        counts=counts,
     )
+
+
+def of_sequences(
+    each: torch.Tensor, batch: PackedBatch, judged: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(sums [B], numbers [B]) of values [M] of the batch's targets, by the sequence that each target is of; of those
+    alone that are judged, where judged [M] is given."""
+    import torch
+
+    starts = batch.cu_seqlens if batch.decoder is None else batch.decoder.cu_seqlens
+    owner = torch.searchsorted(starts, batch.target_positions, right=True) - 1
+    if judged is not None:
+        each, owner = each[judged], owner[judged]
+    sums = each.new_zeros(len(batch.ids)).index_add_(0, owner, each)
+    return sums, torch.bincount(owner, minlength=len(batch.ids))

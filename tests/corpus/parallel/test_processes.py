@@ -6,6 +6,7 @@ import random
 import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from acclimate.corpus.document import Document
 from acclimate.corpus.leakage.held_out import HeldOutText
 from acclimate.corpus.parallel import crew, processes
 from acclimate.corpus.parallel.crew import Batch, worth
-from acclimate.corpus.parallel.processes import Processes
+from acclimate.corpus.parallel.processes import Processes, _Worker
 from acclimate.corpus.split import SPLITS
 from acclimate.errors import UserError
 from acclimate.recipe.sections import Corpus
@@ -133,6 +134,22 @@ def test_a_worker_that_dies_every_time_is_an_error_that_says_how() -> None:
     with pytest.raises(UserError, match=r"ended with exit code 1; it said: no such thing"):
         list(hands.sifted(iter(batches(1))))
     hands.close()
+
+
+def test_two_threads_may_end_a_worker_at_once() -> None:
+    """The one whose question it did not answer, and the one that ends all of them."""
+    for _ in range(8):
+        worker = _Worker(DESCRIPTION, (sys.executable, "-S", "-c", "import sys; sys.exit('enough')"))
+        with ThreadPoolExecutor(8) as pool:
+            for done in [pool.submit(worker.close) for _ in range(8)]:
+                done.result()
+        assert worker._process.returncode is not None
+
+
+def test_a_worker_that_is_made_while_all_are_ended_is_ended_too() -> None:
+    hands = Processes(1, DESCRIPTION)
+    hands.close()
+    assert hands._new()._process.returncode is not None
 
 
 def test_errors_in_a_worker_are_the_errors_of_the_build(tmp_path: Path, section: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from threading import Lock
 from typing import IO, Any
 
 from acclimate.artifacts.durable import scratch_file
@@ -34,13 +35,18 @@ class Processes:
         self._start = (description, program)
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="corpus-worker")
         self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+        self._list = Lock()
+        self._closed = False
         self._workers: list[_Worker] = []
         for _ in range(count):
             self._idle.put(self._new())
 
     def _new(self) -> _Worker:
         worker = _Worker(*self._start)
-        self._workers.append(worker)
+        with self._list:
+            self._workers.append(worker)
+            if self._closed:  # nobody else would end it
+                worker.close()
         return worker
 
     def sifted(self, batches: Iterator[Batch]) -> Iterator[tuple[Batch, Sifted]]:
@@ -57,7 +63,8 @@ class Processes:
                 try:
                     return worker.ask(message)
                 except _Ended as ended:
-                    self._workers.remove(worker)
+                    with self._list:
+                        self._workers.remove(worker)
                     if attempt == _TRIES:
                         raise UserError(
                             f"corpus: a worker process {ended}, twice over the same documents"
@@ -72,7 +79,9 @@ class Processes:
     def close(self) -> None:
         """Ends the workers, whatever they are doing."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for worker in self._workers:
+        with self._list:
+            self._closed, workers = True, list(self._workers)
+        for worker in workers:
             worker.close()
         self._threads.shutdown(wait=True)
 
@@ -86,6 +95,7 @@ class _Worker:
 
     def __init__(self, description: Mapping[str, Any], program: Sequence[str]) -> None:
         self._open = ExitStack()
+        self._closing = Lock()
         self._said = self._open.enter_context(scratch_file())
         self._process = subprocess.Popen(
             program,
@@ -123,7 +133,12 @@ class _Worker:
         return how + (f"; it said: {self._last}" if self._last else "")
 
     def close(self) -> None:
-        """Ends the process if it has not ended."""
+        """Ends the process if it has not ended. The thread that asks and the one that ends all may both call it."""
+        with self._closing:
+            if not self._said.closed:
+                self._end()
+
+    def _end(self) -> None:
         with suppress(subprocess.TimeoutExpired):  # one that is about to end tells how by its exit code
             self._process.wait(_MOMENT)
         self._process.kill()
@@ -131,8 +146,7 @@ class _Worker:
         for stream in (self._process.stdin, self._process.stdout):
             with suppress(BrokenPipeError):
                 self._pipe(stream).close()
-        if not self._said.closed:
-            size = self._said.seek(0, os.SEEK_END)
-            self._said.seek(max(0, size - _SAID))
-            self._last = self._said.read().decode("utf-8", "replace").strip()
+        size = self._said.seek(0, os.SEEK_END)
+        self._said.seek(max(0, size - _SAID))
+        self._last = self._said.read().decode("utf-8", "replace").strip()
         self._open.close()

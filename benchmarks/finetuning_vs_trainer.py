@@ -29,8 +29,9 @@ from acclimate.pipeline.setup_torch import prepare
 from acclimate.recipe.sections import Hardware
 from acclimate.tokenizer.loading import load_tokenizer
 from acclimate.transfer.classification import Classification
+from acclimate.transfer.classifying import Classifying
 from acclimate.transfer.examples import Examples
-from acclimate.transfer.finetune import Splits, finetune
+from acclimate.transfer.tuning import Around, tune
 from harness import Race, paired, shown, spread, table
 from machine import Clock
 from mlm import DECAY, NORM, training_arguments
@@ -93,7 +94,7 @@ def candidate(specification: dict[str, Any], session: Session) -> None:
 
 
 def engine(job: Job, session: Session) -> None:
-    """`acclimate.transfer.finetune`, set up as the fine-tuning stage sets it up."""
+    """`acclimate.transfer.tuning`, set up as the fine-tuning stage sets it up."""
     specification = job.specification
     machine = prepare(Hardware(threads=specification["threads"], precision=specification["precision"]))
     files = {
@@ -115,23 +116,18 @@ def engine(job: Job, session: Session) -> None:
     def examples(part: text.Labelled) -> Examples:
         return Examples([str(number) for number in range(len(part.texts))], part.texts, None, part.labels)
 
-    splits = Splits(examples(job.train), examples(job.validation), examples(job.test))
+    train, validation, test = (examples(part) for part in (job.train, job.validation, job.test))
     session.answer(ready=True)
     while True:
         seed = session.command()["seed"]
         model = job.model(seed)
         began = Clock.now()
-        tuned = finetune(
-            task,
-            model,
-            job.tokenizer,
-            splits,
-            num_classes=len(job.names),
-            seed=seed,
-            precision=machine.precision,
-            device=machine.device,
-        )
-        job.answer(session, began, tuned.test_scores)
+        at_work = Classifying(job.tokenizer, num_classes=len(job.names), sequence_length=task.sequence_length)
+        around = Around(machine.precision, machine.device)
+        lessons = at_work.lesson(train, train), at_work.lesson(validation, train)
+        tune(task, model, *lessons, seed=seed, around=around)
+        told = at_work.answers(model, test, precision=machine.precision, device=machine.device)
+        job.answer(session, began, told["scores"])
 
 
 class Encoded(torch.utils.data.Dataset):

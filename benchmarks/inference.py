@@ -157,21 +157,23 @@ def predictor(specification: dict[str, Any]) -> Answer:
 
 
 def evaluation(specification: dict[str, Any]) -> Answer:
-    """`transfer.finetune.scores`, which judges a task's test examples."""
-    from acclimate.batching.sequence_store import ExampleStore
+    """`transfer.classifying`, which judges a task's test examples."""
     from acclimate.models.loading import load_model
     from acclimate.pipeline.setup_torch import prepare
     from acclimate.recipe.sections import Hardware
-    from acclimate.transfer.finetune import scores
+    from acclimate.transfer.classifying import Classifying
+    from acclimate.transfer.examples import Examples
 
     machine = prepare(Hardware(threads=specification["threads"], precision=specification["precision"]))
     tokenizer = load_tokenizer(specification["model"])
     model = load_model(specification["model"], "classification")
 
+    at_work = Classifying(tokenizer, num_classes=2, sequence_length=128)
+
     def answer(texts: Sequence[str]) -> NDArray[Any]:
-        store = ExampleStore.from_texts(list(texts), None, tokenizer, 128)
-        logits = scores(model, store, 2, machine.precision, machine.device)
-        return torch.from_numpy(logits).softmax(-1).numpy()
+        asked = Examples([""] * len(texts), list(texts), None, np.zeros(len(texts), np.int64))
+        told = at_work.answers(model, asked, precision=machine.precision, device=machine.device)
+        return torch.from_numpy(told["scores"]).softmax(-1).numpy()
 
     return answer
 

@@ -2,7 +2,7 @@
 
     python benchmarks/int8_accuracy.py [--short]
 
-The model is fine-tuned here, by `acclimate.transfer.finetune`, on SST-2's training texts, and judged on its 2,693
+The model is fine-tuned here, by `acclimate.transfer.tuning`, on SST-2's training texts, and judged on its 2,693
 labelled sentences. The program fails where int8 loses more than half a point.
 """
 
@@ -20,8 +20,9 @@ from acclimate.pipeline.setup_torch import prepare
 from acclimate.recipe.sections import Hardware
 from acclimate.tokenizer.loading import load_tokenizer
 from acclimate.transfer.classification import Classification
+from acclimate.transfer.classifying import Classifying
 from acclimate.transfer.examples import Examples
-from acclimate.transfer.finetune import Splits, finetune
+from acclimate.transfer.tuning import Around, tune
 from harness import Race, arguments, finish, table, tell
 from inference import fresh_classifier, onnx_folder, sentences, texts_file
 
@@ -44,12 +45,8 @@ def _tune(data: Path, source: Path, threads: int, examples: int, folder: Path) -
     machine = prepare(Hardware(threads=threads))
     tokenizer = load_tokenizer(source)
     model = fresh_classifier("mini", tokenizer)
-    known, judged = text.sst2(data, "train"), sentences(data)
-    parts = (
-        known.first(examples),
-        text.Labelled(known.texts[-VALIDATION:], known.labels[-VALIDATION:]),
-        judged,
-    )
+    known = text.sst2(data, "train")
+    parts = known.first(examples), text.Labelled(known.texts[-VALIDATION:], known.labels[-VALIDATION:])
     task = Classification.model_validate(
         {
             **{part: str(data / text.FILES["sst2"][part]) for part in ("train", "test")},
@@ -58,18 +55,13 @@ def _tune(data: Path, source: Path, threads: int, examples: int, folder: Path) -
             "optimizer": {"adamw": {"lr": 2e-4}},
         }
     )
-    finetune(
-        task,
-        model,
-        tokenizer,
-        Splits(
-            *(Examples([str(n) for n in range(len(one.texts))], one.texts, None, one.labels) for one in parts)
-        ),
-        num_classes=2,
-        seed=17,
-        precision=machine.precision,
-        device=machine.device,
+    at_work = Classifying(tokenizer, num_classes=2, sequence_length=task.sequence_length)
+    train, validation = (
+        Examples([str(n) for n in range(len(one.texts))], one.texts, None, one.labels) for one in parts
     )
+    around = Around(machine.precision, machine.device)
+    lessons = at_work.lesson(train, train), at_work.lesson(validation, train)
+    tune(task, model, *lessons, seed=17, around=around)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 

@@ -166,7 +166,7 @@ class Commands:
                 "acclimate.pipeline.run",
                 "acclimate.pipeline.setup_torch",
                 "acclimate.corpus.build",
-                "acclimate.transfer.finetune",
+                "acclimate.transfer.tuning",
                 "acclimate.models.loading",
                 "acclimate.models.families.bert",
             ]

@@ -180,8 +180,11 @@ def test_show_a_run(acclimate: Any, finished: Callable[..., Path]) -> None:
         json.loads(acclimate("show", "small", "--json").out)["pretrain"]["validation"]["bits_per_byte"]
         == 2.25
     )
-    finished(None, seed=5)
-    assert "this run is not finished" in acclimate("show", "latest").err
+    open_ = finished(None, seed=5)
+    again = acclimate("show", "latest")
+    assert again.code == 0 and again.out == shown.out
+    assert f"{open_.name} was begun later and is not finished" in again.err
+    assert "this run is not finished" in acclimate("show", str(open_)).err
     ended = acclimate("show", "nosuch")
     assert ended.code == 1 and "no run 'nosuch'" in ended.err
 

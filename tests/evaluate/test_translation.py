@@ -14,7 +14,8 @@ from transformers import PreTrainedTokenizerFast
 
 from acclimate.errors import UserError
 from acclimate.evaluate.resampling import Resampling
-from acclimate.evaluate.translation import Decoding, translate, translation_difference, translation_figures
+from acclimate.evaluate.translation import translate, translation_difference, translation_figures
+from acclimate.models.decoding import Decoding
 from acclimate.models.families.seq2seq.family import Seq2Seq
 from acclimate.models.family import Vocabulary
 from acclimate.objectives.translation import Translation

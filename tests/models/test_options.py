@@ -11,7 +11,8 @@ from torch import nn
 
 from acclimate.models.families.albert import Albert
 from acclimate.models.families.bert import Bert
-from acclimate.models.family import OPTIONS, Vocabulary
+from acclimate.models.family import Vocabulary
+from acclimate.models.optional_parts import OPTIONS
 from acclimate.models.options import FUNCTIONS
 from acclimate.recipe.registry import registry
 

@@ -12,7 +12,7 @@ from transformers import BertConfig, BertForMaskedLM
 
 from acclimate.batching.packed import PackedBatch, Sequences
 from acclimate.batching.union_store import UnionStore
-from acclimate.engine.loop import weighted
+from acclimate.engine.backward import weighted
 from acclimate.engine.measure import measure
 from acclimate.models.packed_attention import register
 from acclimate.objectives.mix import Mix, MixedObjective

@@ -9,7 +9,7 @@ from scipy import stats
 from torch.nn.utils.rnn import pad_sequence
 
 from acclimate.batching.packed import PackedBatch, Sequences
-from acclimate.engine.loop import weighted
+from acclimate.engine.backward import weighted
 from acclimate.models.family import Vocabulary
 from acclimate.models.forward import encode, token_logits
 from acclimate.objectives.mlm import MaskedLanguageModel

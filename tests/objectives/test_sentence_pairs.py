@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 from acclimate.batching.packed import PackedBatch
 from acclimate.batching.sentence_pairs import ORDER
 from acclimate.batching.token_store import build_token_store
-from acclimate.engine.loop import weighted
+from acclimate.engine.backward import weighted
 from acclimate.errors import UserError
 from acclimate.models.building import Labels
 from acclimate.models.family import Vocabulary

@@ -120,7 +120,7 @@ def test_the_delivered_weights_are_those_that_were_judged(models, finished_proje
         judged = json.loads((run / f"artifacts/evaluation-{name}/evaluation.json").read_text("utf-8"))[
             "delivered"
         ]
-        scores = load_file(run / "artifacts" / judged / "scores.safetensors")["test"]
+        scores = load_file(run / "artifacts" / judged / "test-answers.safetensors")["scores"]
         np.testing.assert_allclose(found, scores, atol=1e-5, err_msg=name)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from acclimate.artifacts.store import Store
 from acclimate.errors import UserError
-from acclimate.pipeline.run_folder import RunFolder, find_run, list_runs
+from acclimate.pipeline.run_folder import RunFolder, find_run, list_runs, unfinished_after
 
 DIGEST, OTHER = "abcdef01" + "0" * 56, "abcdef01" + "1" * 56
 
@@ -64,7 +64,27 @@ def test_a_finished_run_is_never_taken_up(begin, tmp_path):
     second = begin()
     assert second.path != finished
     assert not second.resumed
-    assert (tmp_path / "small" / "latest").resolve() == second.path
+
+
+def test_the_latest_is_the_newest_finished_one_which_no_failed_one_hides(begin, tmp_path):
+    latest = tmp_path / "small" / "latest"
+    failed = begin(OTHER)
+    failed.close()
+    assert latest.resolve() == failed.path  # there is no better one
+    newer = begin()
+    assert latest.resolve() == newer.path
+    good = finish(newer)
+    broken = begin(OTHER[:-1] + "0")
+    broken.close()
+    assert latest.resolve() == find_run("latest", tmp_path) == find_run("small", tmp_path) == good
+    assert unfinished_after(good) == [broken.path] and unfinished_after(broken.path) == []
+    again = begin(OTHER)
+    assert again.resumed and latest.resolve() == good
+    finish(again)
+    assert latest.resolve() == good, "an older one that was finished later does not hide a newer one either"
+    assert finish(begin()) == latest.resolve() == find_run("latest", tmp_path)
+    (tmp_path / "small" / "latest").unlink()
+    assert find_run("small", tmp_path) != broken.path
 
 
 def test_a_run_of_a_recipe_that_shares_eight_characters_is_not_taken_up(begin):
@@ -113,7 +133,7 @@ def test_a_run_that_another_process_holds_is_left_until_that_is_killed(begin, tm
     assert [run.state for run in list_runs(tmp_path)] == ["unfinished", "finished"]
     again = begin()
     assert (again.path, again.resumed) == (held, True)
-    assert (tmp_path / "small" / "latest").resolve() == held
+    assert (tmp_path / "small" / "latest").resolve() == mine.path
 
 
 def test_listing_runs_does_not_keep_anyone_from_taking_one_up(begin, tmp_path):

@@ -126,7 +126,7 @@ def test_the_baseline_is_the_checkpoint_as_it_was(done: Any, folder: Path, accli
     )
     assert plain.code == 0, plain.err
     ours, theirs = (
-        load_file(place / "artifacts/task-topic-without-0/scores.safetensors")["test"]
+        load_file(place / "artifacts/task-topic-without-0/test-answers.safetensors")["scores"]
         for place in (run, folder / plain.told["run"])
     )
     np.testing.assert_array_equal(ours, theirs)

@@ -47,3 +47,33 @@ def test_a_task_needs_a_head_too() -> None:
     task = {"topic": {"classification": {"train": "a.tsv", "test": "b.tsv"}}}
     with pytest.raises(ValidationError, match="clip has no head for classification"):
         Recipe.model_validate({**recipe({"family": "clip"}, "mlm"), "pretrain": None, "tasks": task})
+
+
+FILES = {"train": "a.tsv", "test": "b.tsv"}
+
+
+@pytest.mark.parametrize(
+    ("pretrain", "task", "message"),
+    [
+        ({"objective": "sop", "regularise": ["r_drop"]}, {}, "which sop does not tell"),
+        ({"objective": "mlm", "regularise": ["r_drop", {"r_drop": 2}]}, {}, "r_drop stands here twice"),
+        ({"objective": "mlm", "average": "ema", "optimizer": "nt_asgd"}, {}, "averages the weights itself"),
+        ({"objective": "mlm"}, {"average": "swa", "optimizer": "nt_asgd"}, "averages the weights itself"),
+        ({"objective": "mlm"}, {"regularise": ["mixout", "mixout"]}, "mixout stands here twice"),
+        ({"objective": "mlm"}, {"smoothing": {"uniform": 1.0}}, "less than 100%"),
+        ({"objective": "mlm", "average": {"swa": 1.0}}, {}, "nothing would be averaged"),
+    ],
+)
+def test_what_regularises_nothing_is_refused(
+    pretrain: dict[str, Any], task: dict[str, Any], message: str
+) -> None:
+    whole = recipe({"family": "bert"}, "mlm", tasks={"topic": {"classification": FILES | task}})
+    with pytest.raises(ValidationError, match=message):
+        Recipe.model_validate(whole | {"pretrain": pretrain})
+
+
+def test_regularisers_and_averages_that_fit_are_taken() -> None:
+    task = FILES | {"regularise": ["mixout", "r_drop"], "average": "swa", "smoothing": "complement"}
+    whole = recipe({"family": "bert"}, "mlm", tasks={"topic": {"classification": task}})
+    whole["pretrain"] |= {"regularise": ["r_drop"], "average": "ema"}
+    assert Recipe.model_validate(whole)

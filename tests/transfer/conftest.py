@@ -42,3 +42,45 @@ def data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the real data sets are not at {folder}")
     return folder
+
+
+@pytest.fixture
+def classifier() -> Callable[..., Any]:
+    """A BERT of a published size for 25 tokens and two classes; `mini` has four layers."""
+    from acclimate.models.building import Labels
+    from acclimate.models.families.bert import Bert
+    from acclimate.models.family import Vocabulary
+
+    def make(size: str = "mini", seed: int = 5, classes: tuple[str, ...] = ("even", "odd"), **settings: Any) -> Any:
+        bert = Bert.model_validate({"size": size, "positions": 16, **settings})
+        return bert.build(vocabulary=Vocabulary(25, 0), seed=seed, kind="classification", labels=Labels(classes))
+
+    return make
+
+
+@pytest.fixture
+def course() -> Callable[..., Any]:
+    """A course for a model: 40 sequences of six random tokens, whether the first is even; settings as tasks have."""
+    import numpy as np
+
+    from acclimate.batching.sequence_store import ExampleStore
+    from acclimate.objectives.classify import SequenceClassification
+    from acclimate.recipe.units import Length
+    from acclimate.transfer.classification import Classification
+    from acclimate.transfer.tuning import Around, Course, Lesson
+
+    def lesson(number: int, classes: int) -> Lesson:
+        lengths = np.full(number, 6, np.int64)
+        tokens = np.random.default_rng(number).integers(5, 25, lengths.sum())
+        store = ExampleStore(tokens, np.zeros_like(tokens), lengths, num_truncated=0)
+        labels = tokens.reshape(number, 6)[:, 0] % classes
+        return Lesson(SequenceClassification(labels, num_classes=classes), store)
+
+    def make(model: Any, transfer: Any, *, seed: int = 9, classes: int = 2, watch: Any = None, **settings: Any) -> Course:
+        usual = {"train": "a.tsv", "test": "b.tsv", "batch": "8 sequences", "length": "4 epochs", "transfer": transfer}
+        how = Classification.model_validate({**usual, "optimizer": {"adamw": {"lr": 1e-3}}, **settings})
+        assert isinstance(how.length, Length)
+        around = Around() if watch is None else Around(watch=watch)
+        return Course(how, model, lesson(40, classes), lesson(24, classes), seed, around)
+
+    return make

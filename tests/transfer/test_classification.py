@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from acclimate.transfer.classification import _DATA, _JUDGING, _TRAINING, Classification
+from acclimate.errors import UserError
+from acclimate.transfer.classification import Classification
+from acclimate.transfer.examples import Examples
 
 FILES = {"train": "train.tsv", "test": "test.tsv"}
 
@@ -104,7 +106,9 @@ def test_every_setting_decides_the_examples_the_training_or_the_figures():
         "augment",
         "independent_test",
     }  # in fingerprints, in the keys of stages of their own, or in which stages run
-    assert set(_DATA) | set(_TRAINING) | set(_JUDGING) | elsewhere == set(Classification.model_fields)
+    task = Classification.model_validate(FILES)
+    parts = task.data_settings(), task.training_settings(), task.judging_settings()
+    assert set().union(*parts) | elsewhere == set(Classification.model_fields)
 
 
 def test_a_changed_learning_rate_leaves_the_examples_and_the_figures_alone():
@@ -125,11 +129,12 @@ def test_the_identity_is_the_contents_and_not_the_place(task, tmp_path):
     assert task({"train.tsv": "text\tlabel\na\tx\nB\ty\n"}, **FILES).fingerprint(digests) != first
 
 
-def test_balanced_weights_are_given_only_when_asked_for():
-    labels = np.array([0, 0, 0, 1])
-    assert Classification.model_validate(FILES).weights(labels, 2) is None
-    balanced = Classification.model_validate({**FILES, "class_weights": "balanced"})
-    np.testing.assert_allclose(balanced.weights(labels, 2), [4 / 6, 2])
+def test_scores_that_are_not_finite_are_named():
+    task = Classification.model_validate(FILES)
+    examples = Examples(["1", "2"], ["a", "b"], None, np.array([0, 1]))
+    scores = np.array([[0.0, np.nan], [1.0, 0.0]])
+    with pytest.raises(UserError, match="the model gives scores that are not finite for 1 test"):
+        task.outcomes(["x", "y"], examples, {"scores": scores})
 
 
 def test_a_check_names_all_problems_with_their_places(task):

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from acclimate.artifacts import durable
 from acclimate.batching.packed import Sequences, positions_in
+from acclimate.batching.word_windows import word_windows
 from acclimate.corpus.document import Dropped
 from acclimate.corpus.forms import OUTSIDE, Form, Forms
 from acclimate.errors import UserError
@@ -67,7 +68,7 @@ class FormWriter:
         if not len(tokens):
             return
         first = np.append(True, owner[1:] != owner[:-1])
-        windows = _windows(first, self._room)
+        windows = word_windows(first, self._room)
         self._rows.append({"tokens": tokens, "boxes": form.boxes[owner], "words": first})
         self._labels.append(_tags([form.entities[number] for number in owner[first]]))
         self._lengths += windows
@@ -117,25 +118,6 @@ def _tags(entities: list[tuple[int, str]]) -> list[str]:
         tags.append("O" if label == OUTSIDE else f"{'I' if entity == before else 'B'}-{label}")
         before = entity
     return tags
-
-
-def _windows(first: NDArray[np.bool_], room: int) -> list[int]:
-    """Lengths of the windows of a form, of about equal size; a cut falls before a word unless a word is too long.
-
-    first [L]: whether a token is the first of its word.
-    """
-    lengths: list[int] = []
-    at, total = 0, len(first)
-    words = np.flatnonzero(first)
-    while at < total:
-        windows = -(-(total - at) // room)
-        end = at + -(-(total - at) // windows)
-        if end < total:
-            word = int(words[np.searchsorted(words, end, side="right") - 1])
-            end = word if word > at else end
-        lengths.append(end - at)
-        at = end
-    return lengths
 
 
 class FormStore:

@@ -91,8 +91,13 @@ def _tell(account: Account) -> None:
 
     for one in account.models:
         _tell_model(one, account)
-    if account.has_tokenizer:
-        put(f"tokenizer: from {account.tokenizer}")
+    if account.tokens is not None:
+        put(f"tokenizer: from {account.tokenizer}, {account.tokens:,} tokens")
+        if spare := account.rows - account.tokens:
+            put(
+                f"  note: the model's table has {account.rows:,} rows: the last {spare:,} belong to no token. They are "
+                "kept as padding; if they should have tokens, the vocabulary is cut short"
+            )
     else:
         put(f"tokenizer: none written: {account.tokenizer}; name one with --tokenizer")
     if not account.complete:

@@ -83,7 +83,10 @@ def _optim(path: Path, overrides: list[str], json: bool) -> None:
         put_json({"optimizers": parts})
         return
     for part in parts:
-        put(f"{part['path']}: {part['optimizer']}")
+        phase = ""
+        if "phase" in part:
+            phase = f", stage {part['phase']} of {part['phases']} (layers: {part['layers']})"
+        put(f"{part['path']}{phase}: {part['optimizer']}")
         groups = [
             (f"weight decay {one['weight_decay']:.4g}, peak lr {one['lr']:.4g}", one)
             for one in part["groups"]
@@ -113,7 +116,7 @@ def _run(name: str, output: Path, json: bool) -> None:
     from acclimate.cli.runs import read_metrics
     from acclimate.cli.summary import summary
     from acclimate.errors import UserError
-    from acclimate.pipeline.run_folder import find_run
+    from acclimate.pipeline.run_folder import find_run, unfinished_after
 
     folder = find_run(name, output)
     metrics: dict[str, Any] = read_metrics(folder)
@@ -121,6 +124,8 @@ def _run(name: str, output: Path, json: bool) -> None:
         raise UserError(
             f"{folder}: this run is not finished; `acclimate run` with its recipe goes on from there"
         )
+    for later in unfinished_after(folder):
+        sys.stderr.write(f"{later.name} was begun later and is not finished; shown is {folder.name}\n")
     metrics["run"] = str(folder)
     if (folder / "report.html").exists():
         metrics["report"] = str(folder / "report.html")

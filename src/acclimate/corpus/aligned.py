@@ -18,7 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from acclimate.corpus.accounting import Account
-from acclimate.corpus.document import Dropped, Reader, Record, find_column
+from acclimate.corpus.document import ONE_LENGTH, Dropped, Reader, Record, find_column
 from acclimate.corpus.spill import Strings
 from acclimate.corpus.split import SPLITS, split_hash, splits_of
 from acclimate.errors import UserError
@@ -80,10 +80,7 @@ class AlignedPairs:
                     if one.reason == "missing_column" and isinstance(item, Record):
                         example = example or item
                     if one.reason == "unaligned":
-                        raise UserError(
-                            f"{one.place}: {one.detail}; files that are aligned by line must be of one length, for "
-                            "after a lost line every pair is wrong"
-                        )
+                        raise UserError(f"{one.place}: {one.detail}; {ONE_LENGTH}")
                 else:
                     pairs.append(one)
             self.account.sources[number].read += len(batch)

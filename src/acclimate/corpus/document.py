@@ -57,6 +57,10 @@ class Dropped:
     """What exactly was found, for a person."""
 
 
+ONE_LENGTH = "files that are aligned by line must be of one length, for after a lost line every pair is wrong"
+"""What pairs are refused with whose files are not."""
+
+
 def text_digest(text: str) -> bytes:
     """128 bits of the SHA-256 of the text in UTF-8. Raises UnicodeEncodeError for lone surrogates."""
     return hashlib.sha256(text.encode()).digest()[:16]

@@ -64,39 +64,48 @@ class Forms:
         self.account.sources[0].kept += words
 
     def _form(self, record: Record) -> Form | None:
-        fields = record.fields
-        if "words" not in fields or "boxes" not in fields:
-            raise UserError(
-                f"{record.place}: expected the words of a page and their boxes, as the reader funsd gives them; this "
-                f"record has: {', '.join(fields)}"
-            )
-        words: list[str] = json.loads(fields["words"])
-        pixels = np.array(json.loads(fields["boxes"]), dtype=np.int64).reshape(len(words), 4)
-        self.account.sources[0].read += len(words)
-        boxes = self._scaled(pixels, fields.get("image", ""))
-        entities = _entities(fields, len(words))
-        gone, kept = [], []
-        for number, word in enumerate(words):
-            if reason := _fault(word, pixels[number], boxes[number]):
-                gone.append(Dropped(reason[0], f"{record.place}:words[{number}]", reason[1]))
-            else:
-                kept.append(number)
+        form, gone = form_of(record, self._unit)
+        self.account.sources[0].read += len(gone) + (0 if form is None else len(form.words))
         self.drop(gone)
-        if not kept:
-            return None
-        return Form(
-            record.place,
-            fields.get("text", ""),
-            [words[number] for number in kept],
-            boxes[kept],
-            [entities[number] for number in kept],
-        )
+        return form
 
-    def _scaled(self, pixels: NDArray[np.int64], image: str) -> NDArray[np.int64]:
-        if self._unit == "thousandths":
-            return pixels
-        width, height = _page(pixels, image)
-        return np.rint(pixels * 1000 / np.array([width, height, width, height])).astype(np.int64)
+
+def form_of(record: Record, unit: BoxUnit) -> tuple[Form | None, list[Dropped]]:
+    """The page that a record holds, None without words, and its words that are of no use.
+
+    Raises UserError for a record that is no form.
+    """
+    fields = record.fields
+    if "words" not in fields or "boxes" not in fields:
+        raise UserError(
+            f"{record.place}: expected the words of a page and their boxes, as the reader funsd gives them; this "
+            f"record has: {', '.join(fields)}"
+        )
+    words: list[str] = json.loads(fields["words"])
+    pixels = np.array(json.loads(fields["boxes"]), dtype=np.int64).reshape(len(words), 4)
+    boxes = pixels if unit == "thousandths" else _scaled(pixels, fields.get("image", ""))
+    entities = _entities(fields, len(words))
+    gone, kept = [], []
+    for number, word in enumerate(words):
+        if reason := _fault(word, pixels[number], boxes[number]):
+            gone.append(Dropped(reason[0], f"{record.place}:words[{number}]", reason[1]))
+        else:
+            kept.append(number)
+    if not kept:
+        return None, gone
+    form = Form(
+        record.place,
+        fields.get("text", ""),
+        [words[number] for number in kept],
+        boxes[kept],
+        [entities[number] for number in kept],
+    )
+    return form, gone
+
+
+def _scaled(pixels: NDArray[np.int64], image: str) -> NDArray[np.int64]:
+    width, height = _page(pixels, image)
+    return np.rint(pixels * 1000 / np.array([width, height, width, height])).astype(np.int64)
 
 
 def _page(pixels: NDArray[np.int64], image: str) -> tuple[int, int]:

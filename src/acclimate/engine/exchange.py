@@ -109,12 +109,13 @@ class ProcessGroup(Sockets):
         os.environ["GLOO_SOCKET_IFNAME"] = os.environ["NCCL_SOCKET_IFNAME"] = loopback
         if device.type == "cuda":
             torch.cuda.set_device(device)
-        distributed.init_process_group(
-            "nccl" if device.type == "cuda" else "gloo",
-            store=distributed.FileStore(str(self._meeting), self.size),
-            rank=self.rank,
-            world_size=self.size,
-        )
+        if self._row is None:
+            distributed.init_process_group(
+                "nccl" if device.type == "cuda" else "gloo",
+                store=distributed.FileStore(str(self._meeting), self.size),
+                rank=self.rank,
+                world_size=self.size,
+            )
         self._row = torch.empty(size, device=device)
         return self._row
 

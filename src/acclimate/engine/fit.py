@@ -67,6 +67,8 @@ class Surroundings:
     checkpoints: Checkpoints | None = None
     checkpoint_every: Length = Length(200, "steps")
     stop: Callable[[], bool] = lambda: False
+    last: bool = True
+    """Whether nothing follows; else averaged weights are not taken yet."""
 
 
 def fit(training: Training, state: TrainState, around: Surroundings) -> Iterator[Record]:
@@ -84,8 +86,8 @@ def fit(training: Training, state: TrainState, around: Surroundings) -> Iterator
     wanted = around.take_best or around.patience is not None
     if wanted and around.best is not None and state.best_step is not None:
         around.best.restore_best(state)
-    elif hasattr(state.optimizer, "settle"):
-        state.optimizer.settle()
+    elif around.last:
+        state.settle()
 
 
 def _steps(training: Training, state: TrainState, around: Surroundings) -> Iterator[Record]:

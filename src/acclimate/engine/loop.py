@@ -3,10 +3,13 @@
 Order of events in a step:
 
     take this rank's sequences → seed the generator by (seed, step, rank) → prepare micro-batches
-    for each micro-batch: forward → summed loss / targets of the whole step, all ranks → backward
+    learning rate → for each micro-batch: forward → summed loss / targets of the whole step, all ranks → backward
     sum loss and gradients over ranks (`ranks.py`; a training is one process unless told otherwise)
-    finite check → gradient transforms in their order → learning rate → optimizer step → zero
+    unscale (fp16) → finite check → gradient transforms in their order → optimizer step → zero
     advance progress and position → yield
+
+Some gradient transforms act in the passes already: `backward.py`. In fp16 a step whose gradients are infinite is
+skipped, and the loss scaled less from then on (`loss_scaling.py`); elsewhere it ends the training.
 """
 
 from __future__ import annotations
@@ -18,15 +21,16 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
+from acclimate.engine.backward import Backward
 from acclimate.engine.feed import Feed
-from acclimate.engine.precision import Precision, compute_in
+from acclimate.engine.precision import Precision
 from acclimate.engine.ranks import Ranks
 from acclimate.engine.state import TrainState
 from acclimate.errors import UserError
-from acclimate.kernels.row_gradients import collected
 from acclimate.models.quick_modules import quicken
-from acclimate.objectives.protocol import Loss, Objective
+from acclimate.objectives.protocol import Objective
 from acclimate.optim.gradients import Gradients, apply_all
+from acclimate.optim.layer_hooks import NonFiniteGradient
 from acclimate.recipe.units import Length, Progress
 
 
@@ -67,6 +71,8 @@ class Training:
     precision: Precision = "fp32"
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     ranks: Ranks = field(default_factory=Ranks)
+    reference: Feed | None = None
+    """Texts whose gradient a transform wants to know (`project_negative`)."""
 
 
 def train(training: Training, state: TrainState) -> Iterator[StepRecord]:
@@ -76,6 +82,7 @@ def train(training: Training, state: TrainState) -> Iterator[StepRecord]:
     still = frozen_modules(state.model)
     _to_train(state.model, still)
     quicken(state.model)
+    backward = Backward(training, state)
     while not training.length.reached(state.progress):
         began = time.perf_counter()
         step = training.feed.take(state.position, rank=ranks.rank, size=ranks.size)
@@ -87,27 +94,32 @@ def train(training: Training, state: TrainState) -> Iterator[StepRecord]:
             named = training.feed.described(step.ids)
             raise UserError(f"step {state.progress.steps + 1}: nothing to learn from in {_shown(named)}")
 
-        loss = 0.0
-        parts: dict[str, float] = {}
-        for batch in batches:
-            with compute_in(training.precision, training.device):
-                part = training.objective.loss(state.model, batch.to(training.device))  # type: ignore[arg-type]
-            value = weighted(part, totals, parts)
-            with collected():
-                value.backward()  # type: ignore[no-untyped-call]
-            loss += float(value.detach())
-
-        loss, parts = ranks.sum_gradients(state.model, loss, parts)
-        gradients = Gradients(state.model.named_parameters())
-        norm = gradients.norm()
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise _not_finite(loss, norm, state.progress.steps + 1, training.feed.described(step.ids))
-        parts.update(apply_all(state.gradients, gradients))
         factor = ranks.shared_rate(training.schedule(state.progress), state) * step.rate
         for group, rate in zip(state.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * factor
-        gradients.hand_over(state.optimizer)
-        state.optimizer.step()
+        in_fp16 = training.precision == "fp16"
+        scale = state.scaler.scale if in_fp16 else 1.0
+        try:
+            passed = backward.run(batches, totals, scale)
+        except NonFiniteGradient as error:
+            raise _broken(str(error), state.progress.steps + 1, training.feed.described(step.ids)) from None
+        loss, parts = ranks.sum_gradients(state.model, passed.loss, passed.parts)
+        gradients = Gradients(state.model.named_parameters())
+        gradients.scale(passed.factor / scale)
+        norm = backward.norm(gradients)
+        finite = math.isfinite(loss) and math.isfinite(norm)
+        if not finite and not (in_fp16 and math.isfinite(loss) and state.scaler.found_infinite()):
+            raise _not_finite(loss, norm, state.progress.steps + 1, training.feed.described(step.ids))
+        if finite and not passed.empty:
+            parts.update(apply_all(backward.afterwards, gradients))
+            gradients.hand_over(state.optimizer)
+            state.optimizer.step()
+            if in_fp16:
+                state.scaler.step_was_taken()
+        else:
+            parts["skipped"] = 1.0
+        if in_fp16:
+            parts["loss_scale"] = scale
         state.optimizer.zero_grad(set_to_none=True)
 
         seconds = time.perf_counter() - began
@@ -121,6 +133,7 @@ def train(training: Training, state: TrainState) -> Iterator[StepRecord]:
             epochs=training.feed.epochs(step.following),
             seconds=before.seconds + seconds,
         )
+        state.stepped()
         yield StepRecord(
             step=state.progress.steps,
             loss=loss,
@@ -137,21 +150,6 @@ def train(training: Training, state: TrainState) -> Iterator[StepRecord]:
 
 def _column_sums(counts: list[tuple[float, ...]], num_terms: int) -> list[float]:
     return [sum(one) for one in zip(*counts, strict=True)] or [0.0] * num_terms
-
-
-def weighted(loss: Loss, totals: list[float], parts: dict[str, float]) -> torch.Tensor:
-    """The sum over a loss's terms of weight · sum / total. What is told of each term is added to `parts`."""
-    value = torch.zeros((), device=loss.sum.device)
-    for term, total in zip(loss.terms, totals, strict=True):
-        if not total:
-            continue
-        value = value + term.sum * (term.weight / total)
-        told = dict(term.parts)
-        if loss.others:
-            told[f"loss_{term.name}"] = float(term.sum.detach())
-        for name, figure in told.items():
-            parts[name] = parts.get(name, 0.0) + figure / total
-    return value
 
 
 def frozen_modules(model: torch.nn.Module) -> list[torch.nn.Module]:
@@ -182,9 +180,11 @@ def _not_finite(loss: float, norm: float, step: int, documents: list[str]) -> No
         if not math.isfinite(loss)
         else f"the loss is {loss:.4g}, its gradient's norm {norm}"
     )
-    return NonFiniteLoss(
-        f"step {step}: {what}. The step was not taken. Documents of its batch: {_shown(documents)}"
-    )
+    return _broken(f"{what}. The step was not taken", step, documents)
+
+
+def _broken(what: str, step: int, documents: list[str]) -> NonFiniteLoss:
+    return NonFiniteLoss(f"step {step}: {what}. Documents of its batch: {_shown(documents)}")
 
 
 def _shown(documents: list[str]) -> str:

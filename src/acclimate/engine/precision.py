@@ -8,7 +8,8 @@ from typing import Literal
 
 import torch
 
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "fp16"]
+"""fp16 has five bits of exponent, and its loss is scaled (`loss_scaling.py`); bf16 has the eight of fp32."""
 
 
 @cache
@@ -28,8 +29,14 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def choose_precision(wanted: Literal["auto", "fp32", "bf16"], device: torch.device) -> Precision:
-    """auto: bf16 where the hardware has it."""
+def choose_precision(wanted: Literal["auto", "fp32", "bf16", "fp16"], device: torch.device) -> Precision:
+    """auto: bf16 where the hardware has it. Raises UserError for fp16 on a processor, which multiplies it slowly."""
+    if wanted == "fp16" and device.type != "cuda":
+        from acclimate.errors import UserError
+
+        raise UserError(
+            f"hardware.precision: fp16 is for CUDA devices, and this training is on the {device.type}; nearest: bf16"
+        )
     if wanted != "auto":
         return wanted
     has = torch.cuda.is_bf16_supported() if device.type == "cuda" else processor_has_bf16()
@@ -40,4 +47,4 @@ def compute_in(precision: Precision, device: torch.device) -> AbstractContextMan
     """The context in which forward passes run."""
     if precision == "fp32":
         return nullcontext()
-    return torch.autocast(device.type, torch.bfloat16)
+    return torch.autocast(device.type, torch.bfloat16 if precision == "bf16" else torch.float16)

@@ -72,7 +72,7 @@ class Exchange(Protocol):
         ...
 
     def row(self, size: int, device: torch.device) -> Tensor:
-        """[size] fp32 of this rank's own, to be filled and summed at every step; always the same memory."""
+        """[size] fp32 of this rank's own, to be filled and summed at every step; for another size to be asked anew."""
         ...
 
     def sum_row(self) -> None:
@@ -121,7 +121,7 @@ class Together(Ranks):
         """
         parameters = [one for one in model.parameters() if one.requires_grad]
         places, size = _places(parameters)
-        if self._row is None:
+        if self._row is None or len(self._row) != size:  # a model that grows has another row in each stage
             self._row = self._exchange.row(size, parameters[0].device)
         views = [
             self._row[at : at + one.numel()].view_as(one) for at, one in zip(places, parameters, strict=True)

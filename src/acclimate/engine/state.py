@@ -7,7 +7,7 @@ and dropout of (seed, step), for the loop seeds the generator at every step. So 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -16,8 +16,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from acclimate.batching.sampler import Position
+from acclimate.engine.loss_scaling import LossScaler
 from acclimate.errors import UserError
 from acclimate.optim.gradients import GradientTransform
+from acclimate.optim.running_average import RunningAverage
 from acclimate.recipe.units import Progress
 
 
@@ -58,6 +60,10 @@ class TrainState:
     gradients: list[GradientTransform]
     listeners: list[Listener] = field(default_factory=list)
     carriers: list[Carrier] = field(default_factory=list)
+    scaler: LossScaler = field(default_factory=LossScaler)
+    """Of the loss; used in fp16 alone."""
+    average: RunningAverage | None = None
+    """Weights that are judged and delivered in the place of the trained ones."""
     progress: Progress = Progress()
     position: Position = Position()
     best_loss: float | None = None
@@ -72,10 +78,29 @@ class TrainState:
     def __post_init__(self) -> None:
         self.listeners = [*self.listeners, *listening(getattr(self.optimizer, "trigger", None))]
 
-    def averaged(self) -> AbstractContextManager[None]:
-        """Inside, the model has the weights that an optimizer which averages them stands for."""
-        averaged = getattr(self.optimizer, "averaged", None)
-        return nullcontext() if averaged is None else averaged()  # type: ignore[no-any-return]
+    def _all_carriers(self) -> list[Carrier]:
+        return [*self.carriers, *carrying(*self.gradients), *carrying(self.average)]
+
+    def _averages(self) -> list[Any]:
+        return [one for one in (self.optimizer, self.average) if hasattr(one, "averaged")]
+
+    def stepped(self) -> None:
+        """Hear that a step was taken."""
+        if self.average is not None:
+            self.average.step(self.progress)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Inside, the model has the weights that averaging them stands for."""
+        with ExitStack() as inside:
+            for one in self._averages():
+                inside.enter_context(one.averaged())
+            yield
+
+    def settle(self) -> None:
+        """Give the model those weights for good."""
+        for one in self._averages():
+            one.settle()
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor by name: `model/…`, `optimizer/<parameter>/…`, `carried/<number>/…`. Tied weights once."""
@@ -83,7 +108,7 @@ class TrainState:
         for name, parameter in _parameters(self.optimizer):
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 found[f"optimizer/{name}/{key}"] = value
-        for number, carrier in enumerate(self.carriers):
+        for number, carrier in enumerate(self._all_carriers()):
             found |= {f"carried/{number}/{name}": tensor for name, tensor in carrier.carried().items()}
         return found
 
@@ -94,6 +119,7 @@ class TrainState:
             "position": asdict(self.position),
             "gradients": [transform.state_dict() for transform in self.gradients],
             "listeners": [listener.state_dict() for listener in self.listeners],
+            "scaler": self.scaler.state_dict(),
             **{name: getattr(self, name) for name in self._fields},
         }
 
@@ -118,15 +144,16 @@ class TrainState:
                 self.optimizer.state[parameter] = {
                     key: value.clone().to(parameter.device) for key, value in values.items()
                 }
-        for number, carrier in enumerate(self.carriers):
+        for transform, state in zip(self.gradients, scalars["gradients"], strict=True):
+            transform.load_state_dict(state)
+        for number, carrier in enumerate(self._all_carriers()):
             prefix = f"carried/{number}/"
             carrier.carry(
                 {name.removeprefix(prefix): one for name, one in tensors.items() if name.startswith(prefix)}
             )
-        for transform, state in zip(self.gradients, scalars["gradients"], strict=True):
-            transform.load_state_dict(state)
         for listener, state in zip(self.listeners, scalars["listeners"], strict=True):
             listener.load_state_dict(state)
+        self.scaler.load_state_dict(scalars["scaler"])
         self.progress = Progress(**scalars["progress"])
         self.position = Position(**scalars["position"])
         for name in self._fields:

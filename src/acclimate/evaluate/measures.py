@@ -7,12 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from acclimate.evaluate.outcomes import Floats, Outcomes, Tally
+
+
+class Counts(Protocol):
+    """What precision, recall and F1 are made of: [C, R] weights of what is predicted and true, predicted, and true."""
+
+    @property
+    def hits(self) -> Floats: ...
+    @property
+    def predicted(self) -> Floats: ...
+    @property
+    def actual(self) -> Floats: ...
 
 
 @dataclass(frozen=True)
@@ -23,7 +34,7 @@ class Measure:
     """The registered name, such as `macro_f1`."""
     title: str
     """What a sentence calls it, such as `macro-F1`."""
-    over: Callable[[Tally], Floats]
+    over: Callable[[Any], Floats]
     """[R] values for a tally of R weightings; NaN where the metric is not defined."""
 
     def value(self, labels: NDArray[Any], scores: NDArray[Any], weights: NDArray[Any] | None = None) -> float:
@@ -46,34 +57,49 @@ def accuracy(tally: Tally) -> Floats:
     return _ratio(tally.correct, tally.total)
 
 
-def macro_precision(tally: Tally) -> Floats:
+def macro_precision(tally: Counts) -> Floats:
     return np.asarray(_ratio(tally.hits, tally.predicted).mean(axis=0))
 
 
-def macro_recall(tally: Tally) -> Floats:
+def macro_recall(tally: Counts) -> Floats:
     return np.asarray(_ratio(tally.hits, tally.actual).mean(axis=0))
 
 
-def f1_by_class(tally: Tally) -> Floats:
+def f1_by_class(tally: Counts) -> Floats:
     """[C, R] harmonic mean of precision and recall of each class."""
     return _ratio(2 * tally.hits, tally.predicted + tally.actual)
 
 
-def macro_f1(tally: Tally) -> Floats:
+def macro_f1(tally: Counts) -> Floats:
     return np.asarray(f1_by_class(tally).mean(axis=0))
 
 
-def micro_precision(tally: Tally) -> Floats:
+def micro_precision(tally: Counts) -> Floats:
     return _ratio(tally.hits.sum(axis=0), tally.predicted.sum(axis=0))
 
 
-def micro_recall(tally: Tally) -> Floats:
+def micro_recall(tally: Counts) -> Floats:
     return _ratio(tally.hits.sum(axis=0), tally.actual.sum(axis=0))
 
 
-def micro_f1(tally: Tally) -> Floats:
+def micro_f1(tally: Counts) -> Floats:
     hits = tally.hits.sum(axis=0)
     return _ratio(2 * hits, tally.predicted.sum(axis=0) + tally.actual.sum(axis=0))
+
+
+def f1_of_second(tally: Tally) -> Floats:
+    """F1 of the second of two classes; NaN where there are not two."""
+    f1 = f1_by_class(tally)
+    return np.asarray(f1[1] if len(f1) == 2 else np.full(f1.shape[1], np.nan))
+
+
+def matthews(tally: Tally) -> Floats:
+    """Matthews' correlation of several classes (Gorodkin 2004), 0 where a side does not vary, as in scikit-learn."""
+    if tally.outcomes.multi_label:
+        return np.full(tally.total.shape, np.nan)
+    shared = tally.correct * tally.total - (tally.predicted * tally.actual).sum(axis=0)
+    spreads = [tally.total**2 - (one**2).sum(axis=0) for one in (tally.predicted, tally.actual)]
+    return _ratio(shared, np.sqrt(spreads[0].clip(0) * spreads[1].clip(0)))
 
 
 def auc(tally: Tally) -> Floats:

@@ -43,6 +43,34 @@ class MicroF1(Component):
         return Measure("micro_f1", "micro-F1", micro_f1)
 
 
+class F1(Component):
+    """F1 of the second of two classes, which tasks of pairs call positive: what MRPC and QQP state.
+
+    Where a task has more or fewer classes, or several labels at once, take `macro_f1`; this one is then left out.
+    """
+
+    registered_as: ClassVar[tuple[str, str]] = ("metric", "f1")
+
+    def build(self) -> Measure:
+        from acclimate.evaluate.measures import Measure, f1_of_second
+
+        return Measure("f1", "F1", f1_of_second)
+
+
+class Mcc(Component):
+    """Matthews' correlation of predicted and true classes: 1 is perfect, 0 what guessing reaches; what CoLA states.
+
+    Not defined for several labels at once; it is then left out.
+    """
+
+    registered_as: ClassVar[tuple[str, str]] = ("metric", "mcc")
+
+    def build(self) -> Measure:
+        from acclimate.evaluate.measures import Measure, matthews
+
+        return Measure("mcc", "Matthews' correlation", matthews)
+
+
 class MacroPrecision(Component):
     """Mean over classes of precision, the share of the predictions of a class that are right."""
 

@@ -87,6 +87,14 @@ class Outcomes:
             )
 
     @property
+    def notes(self) -> list[str]:
+        """What a reader of the figures should know."""
+        left_out = self.curves.left_out
+        return (
+            [f"AUC leaves out {left_out} classes without test examples (or nothing but)"] if left_out else []
+        )
+
+    @property
     def num_examples(self) -> int:
         return len(self.labels)
 

@@ -3,22 +3,33 @@
 The draws depend on the seed and the number of examples alone. So two arms that are resampled one after the other are
 resampled alike, and the difference of their draws is a paired one.
 
-Legend: S seeds (trainings), N examples, C classes, R resamples.
+Legend: S seeds (trainings), N examples, R resamples.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from acclimate.evaluate.measures import Measure
-from acclimate.evaluate.outcomes import Floats, Outcomes
+from acclimate.evaluate.outcomes import Floats
 
 _CELLS = 2_000_000  # most weights held at once; bounds the memory for any number of examples
+
+
+class Answered(Protocol):
+    """A model's answers to the examples of a test, beside what is true."""
+
+    @property
+    def num_examples(self) -> int: ...
+
+    def weigh(self, weights: Floats | None = None) -> Any:
+        """What metrics are functions of, under weights [N, R]; under equal ones (R = 1) when none are given."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -86,14 +97,11 @@ class Resampling:
         low, high = np.quantile(sample, [tail, 1 - tail])
         return float(low), float(high)
 
-    def draw(
-        self, measures: Mapping[str, Measure], labels: NDArray[Any], scores: NDArray[Any]
-    ) -> dict[str, Draws]:
-        """All measures on scores [S, N, C] and labels [N] or [N, C], in one pass over the resamples."""
-        outcomes = [Outcomes(labels, one) for one in scores]
+    def draw(self, measures: Mapping[str, Measure], outcomes: Sequence[Answered]) -> dict[str, Draws]:
+        """All measures on the outcomes of each of S trainings, in one pass over the resamples."""
         plain = [one.weigh() for one in outcomes]
         pieces: dict[str, list[Floats]] = {name: [] for name in measures}
-        for weights in self._weights(len(labels)):
+        for weights in self._weights(outcomes[0].num_examples):
             tallies = [one.weigh(weights) for one in outcomes]
             for name, measure in measures.items():
                 pieces[name].append(np.stack([measure.over(tally) for tally in tallies]))
@@ -131,19 +139,6 @@ class Resampling:
         low, high = self._ends(sample)
         return Difference(float(with_.points.mean()), float(without.points.mean()), value, low, high, p_value)
 
-    def interval(self, measure: Measure, labels: NDArray[Any], scores: NDArray[Any]) -> Interval | None:
-        """Of one metric on scores [S, N, C]; a single [N, C] counts as one seed."""
-        return self.summarise(self.draw({"": measure}, labels, _seeded(scores))[""])
-
-    def paired_difference(
-        self, measure: Measure, labels: NDArray[Any], scores_with: NDArray[Any], scores_without: NDArray[Any]
-    ) -> Difference | None:
-        """Between two arms [S, N, C], paired by example and by seed."""
-        arms = [
-            self.draw({"": measure}, labels, _seeded(scores))[""] for scores in (scores_with, scores_without)
-        ]
-        return self.compare(*arms)
-
     def ratio_interval(
         self, sums: NDArray[Any], counts: NDArray[Any], groups: NDArray[Any] | None = None
     ) -> Interval:
@@ -166,8 +161,3 @@ class Resampling:
         rows = np.asarray(rows, dtype=np.float64)
         sums = np.concatenate([weights.T @ rows for weights in self._weights(len(rows))])
         return Interval(figure(rows.sum(axis=0)), *self._ends(np.array([figure(one) for one in sums])))
-
-
-def _seeded(scores: NDArray[Any]) -> NDArray[Any]:
-    scores = np.asarray(scores)
-    return scores[None] if scores.ndim == 2 else scores

@@ -1,12 +1,11 @@
 """Translations: written by a model, and judged by BLEU and chrF with their intervals.
 
-Legend: N texts, B texts at once, S tokens of the longest source among them, K statistics of a text.
+Legend: N texts, K statistics of a text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,26 +14,13 @@ from numpy.typing import NDArray
 
 from acclimate.errors import UserError
 from acclimate.evaluate.resampling import Resampling
+from acclimate.models.decoding import Decoding
 from acclimate.progress import Tell, silent
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from acclimate.objectives.translation import Translation
-
-_TOKENS_AT_ONCE = 4096
-
-
-@dataclass(frozen=True)
-class Decoding:
-    """How a translation is looked for."""
-
-    beams: int = 1
-    """1: the likeliest token each time; more: so many beginnings are followed."""
-    length_penalty: float = 1.0
-    """α: beams are compared by log p / length^α."""
-    most: float = 2.0
-    """Longest translation, in tokens of the source times this, and ten more."""
 
 
 def translate(
@@ -50,48 +36,21 @@ def translate(
 
     The model is left as it is found. A text without tokens has an empty translation.
     """
-    import torch
-
+    from acclimate.models.finding import family_of
+    from acclimate.models.writing import Form, write
     from acclimate.tokenizer.encoding import Encoder
 
-    how = decoding or Decoding()
-    before, after = (np.array(end, np.int64) for end in objective.ends(tokenizer)[0])
+    if not texts:
+        return []
+    (before, after), (_, close) = objective.ends(tokenizer)
     row, lengths = Encoder(tokenizer, literal=True).encode(list(texts))
-    sources = np.split(row, np.cumsum(lengths)[:-1]) if len(texts) else []
-    limit = getattr(model.config, "max_position_embeddings", None)
-    if limit is not None:
-        sources = [one[: limit - len(before) - len(after)] for one in sources]
-    start = objective.start(tokenizer)
-    found = [""] * len(texts)
-    training = model.training
-    model.eval()
-    order = [int(one) for one in np.argsort(-lengths, kind="stable") if lengths[one]]
-    done = len(texts) - len(order)
-    while order:
-        longest = len(sources[order[0]]) + len(before) + len(after)
-        number = max(1, _TOKENS_AT_ONCE // (longest * how.beams))
-        chosen, order = order[:number], order[number:]
-        rows = [np.concatenate([before, sources[one], after]) for one in chosen]
-        real = torch.arange(longest)[None] < torch.tensor([len(one) for one in rows])[:, None]
-        tokens = torch.full(real.shape, int(tokenizer.pad_token_id))
-        tokens[real] = torch.from_numpy(np.concatenate(rows))
-        most = int(longest * how.most) + 10
-        with torch.inference_mode():
-            written = model.generate(  # type: ignore[operator]
-                tokens.to(model.device),
-                attention_mask=real.long().to(model.device),
-                num_beams=how.beams,
-                length_penalty=how.length_penalty if how.beams > 1 else None,
-                do_sample=False,
-                max_new_tokens=most if limit is None else min(most, limit - 1),
-                **({} if start is None else {"decoder_start_token_id": start}),
-            )
-        for one, text in zip(chosen, tokenizer.batch_decode(written, skip_special_tokens=True), strict=True):
-            found[one] = text.strip()
-        done += len(chosen)
-        tell(done, len(texts), "texts")
-    model.train(training)
-    return found
+    sources = np.split(row, np.cumsum(lengths)[:-1])
+    limit = family_of(model.config).max_length(model.config)
+    most = None if limit is None else limit - len(before) - len(after)
+    rows = [np.array([*before, *one[:most], *after] if len(one) else [], np.int64) for one in sources]
+    form = Form(end=close[-1], pad=int(tokenizer.pad_token_id), start=objective.start(tokenizer))
+    written = write(model, rows, form, decoding or Decoding(), tell=tell)
+    return [text.strip() for text in tokenizer.batch_decode(written, skip_special_tokens=True)]
 
 
 def translation_figures(

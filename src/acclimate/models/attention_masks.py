@@ -22,8 +22,8 @@ def visible(
     """[N or 1, 1, L or 1, L] bool, True where the query (row) sees the key (column); None where all see all.
 
     real [N, L] bool: where a token stands. causal: up to the query's own place, and with prefixes [N] the first so many
-    keys besides. window: only keys less than so many places away; 0: any. block: only keys of the same block of so many
-    places, counted from the first real one; 0: any. Where queries differ, each place sees itself,
+    real keys besides. window: only keys less than so many places away; 0: any. block: only keys of the same block of so
+    many places, counted from the first real one; 0: any. Where queries differ, each place sees itself,
     so that no row of scores is empty.
     """
     if not causal and not window and not block:
@@ -31,16 +31,16 @@ def visible(
     place = torch.arange(length, device=device)
     distance = place[None, :] - place[:, None]  # the key's place less the query's
     seen = torch.ones(1, 1, length, length, dtype=torch.bool, device=device)
+    first = torch.zeros(1, 1, dtype=torch.long, device=device)
+    if real is not None:
+        first = real.int().argmax(1, keepdim=True)
     if causal:
         seen = seen & (distance <= 0)
         if prefixes is not None:
-            seen = seen | (place < prefixes[:, None])[:, None, None, :]
+            seen = seen | (place - first < prefixes[:, None])[:, None, None, :]
     if window:
         seen = seen & (distance.abs() < window)
     if block:
-        first = torch.zeros(1, 1, dtype=torch.long, device=device)
-        if real is not None:
-            first = real.int().argmax(1, keepdim=True)
         number = (place - first).div(block, rounding_mode="floor")
         seen = seen & (number[:, None, :, None] == number[:, None, None, :])
     if real is not None:

@@ -47,14 +47,15 @@ class Labels:
     names: tuple[str, ...]
     multi_label: bool = False
     """Any number of labels at once, instead of exactly one."""
+    numbers: bool = False
+    """Each is a number that the head gives, instead of a class."""
 
     def write_into(self, config: Any) -> None:
         config.num_labels = len(self.names)
         config.id2label = dict(enumerate(self.names))
         config.label2id = {name: number for number, name in enumerate(self.names)}
-        config.problem_type = (
-            "multi_label_classification" if self.multi_label else "single_label_classification"
-        )
+        several = "multi_label_classification" if self.multi_label else "single_label_classification"
+        config.problem_type = "regression" if self.numbers else several
 
 
 def fresh_model(

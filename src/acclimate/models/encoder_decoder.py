@@ -29,10 +29,8 @@ class EncoderDecoder(Family):
 
     def of_vocabulary(self, vocabulary: Vocabulary) -> dict[str, Any]:
         """What is written begins with what `decoder_start` says and ends with the token that closes a sequence."""
-        first, last = vocabulary.ends
-        named = {"bos_token_id": first, "eos_token_id": last}
-        named["decoder_start_token_id"] = self.decoder_start(vocabulary)
-        return super().of_vocabulary(vocabulary) | named
+        start = {"decoder_start_token_id": self.decoder_start(vocabulary)}
+        return super().of_vocabulary(vocabulary) | vocabulary.ends_of_config() | start
 
     @classmethod
     def decoder_start(cls, vocabulary: Vocabulary) -> int | None:

@@ -16,6 +16,7 @@ from pydantic import Field, field_validator, model_validator
 
 from acclimate.errors import UserError
 from acclimate.models.kinds import AUTO_CLASSES, Kind
+from acclimate.models.optional_parts import refuse_options
 from acclimate.recipe.paths import ModelSource
 from acclimate.recipe.registry import registry
 from acclimate.recipe.settings import Component, Part, nearest, problem
@@ -31,20 +32,6 @@ if TYPE_CHECKING:
     from acclimate.models.onward import Memory, Onward
 
 INITIALISER = Part("initialiser")
-OPTIONS = (
-    "activation",
-    "normalisation",
-    "norm_place",
-    "position_encoding",
-    "direction",
-    "window",
-    "block",
-    "share",
-    "projection",
-    "layerdrop",
-    "bias",
-)
-"""Parts of a model that some families let a recipe choose; a family that does not says so by name."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +72,10 @@ class Vocabulary:
                 return known[first], known[last]
         return None, known.get("eos_token")
 
+    def ends_of_config(self) -> dict[str, Any]:
+        """Values of the configuration by which a model that writes begins and ends a text."""
+        return dict(zip(("bos_token_id", "eos_token_id"), self.ends, strict=True))
+
 
 class Family(Component):
     """A family of models. Class attributes say what its models are; fields are what a recipe may choose."""
@@ -114,8 +105,8 @@ class Family(Component):
     remembers: ClassVar[bool] = False
     """Whether it carries something from one stretch of a text to the next: see `onward`."""
     layer_lists: ClassVar[Mapping[str, str]] = {}
-    """Of models that LayerDrop trains, which can be pruned: where layers stand → key of the configuration that counts
-    them."""
+    """Where layers stand that have weights of their own and are as wide as each other → key of the configuration that
+    counts them: such models can grow, and be pruned where LayerDrop trains them."""
     lacks: ClassVar[tuple[str, ...]] = ()
     """Settings below that mean nothing to it: a recipe that gives one is refused."""
 
@@ -166,14 +157,7 @@ class Family(Component):
     @model_validator(mode="before")
     @classmethod
     def _has_the_option(cls, data: Any) -> Any:
-        for name in OPTIONS if isinstance(data, Mapping) else ():
-            if name in data and name not in cls.key_names():
-                raise problem(
-                    f"{cls.registered_as[1]} has no option {name!r}: that part of it is as published; "
-                    f"families that take it: {', '.join(_taking(name))}",
-                    at=(name,),
-                    key=True,
-                )
+        refuse_options(cls, data)
         return data
 
     @model_validator(mode="after")
@@ -190,6 +174,31 @@ class Family(Component):
                         f"{name}: the checkpoint brings its own, so this would have no effect", at=(name,)
                     )
         return self
+
+    def check(self) -> list[tuple[tuple[str, ...], str]]:
+        """What a checkpoint's folder shows without being loaded: (place below, what is wrong)."""
+        from acclimate.models.folder import folder_problems
+
+        return folder_problems(self)
+
+    def require_fitting(self, found: Mapping[str, Any]) -> None:
+        """Raises UserError for the config.json of a model that is not of this family."""
+        from acclimate.models.folder import require_type
+
+        require_type(self.starts_from, found, self.registered_as[1], self.model_types)
+
+    @model_validator(mode="after")
+    def _suits_the_initialiser(self) -> Family:
+        needs = getattr(getattr(self, "initialise", None), "needs", None)
+        if needs is not None and needs[0] not in self.offers:
+            words = f"{self.initialise.registered_as[1]} needs {needs[0]}, which {self.registered_as[1]} has not here"
+            raise problem(f"{words}; nearest: {needs[1]}", at=("initialise",))
+        return self
+
+    @property
+    def offers(self) -> tuple[str, ...]:
+        """What some initialisers need of a model, in their words."""
+        return ()
 
     @classmethod
     def of_random_weights(cls) -> tuple[str, ...]:
@@ -208,6 +217,11 @@ class Family(Component):
     def max_positions(self) -> int | None:
         """Longest sequence in tokens; None when only the checkpoint knows, or there is no limit."""
         return None if self.checkpoint or "positions" in self.lacks else self.positions
+
+    def depth(self) -> int:
+        """Layers of the deepest stack, of a family with `layer_lists` and random weights."""
+        values = {**self.preset, **self.sizes[self.size or self.default_size]}
+        return max(values[key] for key in self.layer_lists.values() if key in values)
 
     def changes(self) -> dict[str, Any]:
         """Values of the configuration that a recipe may change even beside a checkpoint."""
@@ -291,6 +305,11 @@ class Family(Component):
         return None if positions is None else int(positions) - cls.first_position
 
     @classmethod
+    def closing_norm(cls, config: Any) -> str | None:
+        """Name within a layer of the norm that stands after its last sum; None where norms stand before."""
+        return None
+
+    @classmethod
     def shape(cls, config: Any) -> dict[str, Any]:
         """What `acclimate show model` tells of a configuration: layers, widths, vocabulary."""
         from acclimate.models.sizes import shape_of
@@ -331,6 +350,23 @@ class Family(Component):
 
         run = packed_output if cls.packed else padded_output
         return run(model.base_model, cls.inputs(batch), batch.cu_seqlens)
+
+    @classmethod
+    def encode_last(cls, model: PreTrainedModel, batch: PackedBatch, number: int) -> Tensor:
+        """[T, number · H] the output of the last so many layers side by side, the last one at the end.
+
+        Raises UserError where the family gives its last layer only, or the model has fewer layers.
+        """
+        from acclimate.models.rows import last_layers, packed_output, padded_output
+
+        if cls.encode.__func__ is not Family.encode.__func__:  # type: ignore[attr-defined]
+            raise UserError(f"the family {cls.registered_as[1]} gives the output of its last layer alone")
+        depth = int(model.config.num_hidden_layers)
+        if number > depth:
+            raise UserError(f"the model has {depth} layers, asked for the last {number}")
+        run = packed_output if cls.packed else padded_output
+        inputs, read = cls.inputs(batch), last_layers(number)
+        return run(model.base_model, inputs, batch.cu_seqlens, read, output_hidden_states=True)
 
     @classmethod
     def onward(cls, model: PreTrainedModel, batch: PackedBatch, memory: Memory | None) -> Onward:
@@ -374,11 +410,3 @@ class Family(Component):
     def pair_scores(cls, model: PreTrainedModel, pooled: Tensor) -> Tensor:
         """[B, H] → [B, 2 or 3]: the head over pairs of texts, of models of the kind `pretraining`."""
         raise NotImplementedError(f"{cls.registered_as[1]} has no head over pairs")
-
-
-def _taking(option: str) -> list[str]:
-    """Names of the families that have the option."""
-    from acclimate.recipe.registry import registry
-
-    families: dict[str, Any] = {name: registry.get("family", name) for name in registry.names("family")}
-    return [name for name, family in families.items() if option in family.key_names()]

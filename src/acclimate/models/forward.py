@@ -38,6 +38,11 @@ def encode(model: PreTrainedModel, batch: PackedBatch) -> Tensor:
     return _family(model).encode(model, batch)
 
 
+def encode_last(model: PreTrainedModel, batch: PackedBatch, number: int) -> Tensor:
+    """Output of the last so many layers side by side [T, number · H]."""
+    return _family(model).encode_last(model, batch, number)
+
+
 def encode_onward(model: PreTrainedModel, batch: PackedBatch, memory: Memory | None) -> Onward:
     """The next stretch of B streams of text, of a family that remembers (`Family.onward`)."""
     return _family(model).onward(model, batch, memory)

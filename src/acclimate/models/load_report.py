@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,16 +77,3 @@ def heads(names: Iterable[str]) -> str:
 
 def _shape(shape: Shape) -> str:
     return "×".join(map(str, shape)) or "one number"
-
-
-@contextmanager
-def without_its_table() -> Iterator[None]:
-    """Transformers prints what it found as a table into the log; it is told by `LoadReport` here."""
-    from transformers.utils import logging
-
-    level = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)

@@ -11,9 +11,11 @@ import torch
 from acclimate.errors import UserError
 from acclimate.models.building import Labels, model_class, seeded
 from acclimate.models.finding import family_of
+from acclimate.models.folder import require_safetensors, require_type
 from acclimate.models.kinds import Kind
-from acclimate.models.load_report import LoadReport, without_its_table
+from acclimate.models.load_report import LoadReport
 from acclimate.models.packed_attention import register
+from acclimate.models.quiet import quiet
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -45,11 +47,7 @@ def load_model(
     local = Path(source).is_dir()
     config = _configuration(source, local)
     family = family or family_of(config)
-    if config.model_type not in family.model_types:
-        raise UserError(
-            f"{source} holds a model of type {config.model_type!r}, which the family {family.registered_as[1]} does "
-            f"not take; it takes: {', '.join(family.model_types)}"
-        )
+    require_type(source, {"model_type": config.model_type}, family.registered_as[1], family.model_types)
     rows = getattr(config, "text_config", config).vocab_size
     if vocabulary is not None and vocabulary.size > rows:
         raise UserError(
@@ -62,7 +60,7 @@ def load_model(
         labels.write_into(config)
     packed = {"attn_implementation": register()} if family.packed else {}
     try:
-        with seeded(seed), without_its_table():
+        with seeded(seed), quiet():
             model, info = model_class(kind, family).from_pretrained(
                 source,
                 config=config,
@@ -90,7 +88,7 @@ def _configuration(source: str | Path, local: bool) -> Any:
     if not local and (path.is_absolute() or str(source).startswith((".", "~"))):
         raise UserError(f"{source}: there is no such folder to load a model from")
     if local:
-        _require_safetensors(path)
+        require_safetensors(path)
     try:
         return AutoConfig.from_pretrained(source, trust_remote_code=False, local_files_only=local)
     except Exception as error:  # strict configurations raise errors of their own kinds
@@ -98,21 +96,6 @@ def _configuration(source: str | Path, local: bool) -> Any:
         if "custom code" in str(error):
             reason = "its config.json asks for code of its own, which is not run"
         raise UserError(f"{source}: {reason}") from error
-
-
-def _require_safetensors(folder: Path) -> None:
-    """Raises UserError for a folder of another program's, or of an older Transformers."""
-    others = [
-        name for pattern in ("*.bin", "*.pt", "*.index", "*.h5") for name in sorted(folder.glob(pattern))
-    ]
-    how = f"; `acclimate import {folder} --to FOLDER` converts it" if others else ""
-    if not (folder / "config.json").is_file():
-        raise UserError(f"{folder}: no config.json in it, so it is no Transformers model folder{how}")
-    if others and not any(folder.glob("*.safetensors")):
-        raise UserError(
-            f"{folder}: the model cannot be loaded: its weights are in {others[0].name} alone, and such files can hold "
-            f"code{how}"
-        )
 
 
 def _in_body(name: str, model: PreTrainedModel, kind: Kind) -> bool:

@@ -17,6 +17,8 @@ from acclimate.models.finding import family_of
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from acclimate.models.family import Family
+
 _SIDES = ("encoder", "decoder")
 _WEIGHTS = "model.safetensors"
 
@@ -52,8 +54,9 @@ def prune(source: Path, to: Path, *, every: int = 2) -> Pruned:
         weights = load_file(source / _WEIGHTS)
     except (OSError, ValueError, SafetensorError) as error:
         raise UserError(f"{source}: {str(error).splitlines()[0]}") from error
-    lists = family_of(config).layer_lists
-    if not lists:
+    family = family_of(config)
+    lists = family.layer_lists
+    if not _is_prunable(family):
         raise UserError(
             f"{source}: models of type {config.model_type!r} are not trained with LayerDrop, so they would not stand "
             f"the loss of layers; those of these families do: {', '.join(_prunable())}"
@@ -112,7 +115,11 @@ def _prunable() -> list[str]:
     from acclimate.recipe.registry import registry
 
     families: dict[str, Any] = {name: registry.get("family", name) for name in registry.names("family")}
-    return sorted(name for name, family in families.items() if family.layer_lists)
+    return sorted(name for name, family in families.items() if _is_prunable(family))
+
+
+def _is_prunable(family: type[Family]) -> bool:
+    return bool(family.layer_lists) and "layerdrop" in family.model_fields
 
 
 def _nearest(to: Path) -> Path:

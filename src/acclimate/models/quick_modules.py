@@ -39,6 +39,13 @@ def quicken(model: nn.Module) -> None:
             module.__class__ = _subclass(type(module), forward)
 
 
+def slacken(model: nn.Module) -> None:
+    """Take the quick forwards back: for whoever puts something into the model that a module must see as it is."""
+    plain = {quick: known for known, quick in _quick.items()}
+    for module in model.modules():
+        module.__class__ = plain.get(type(module), type(module))
+
+
 def _subclass(plain: type, forward: Callable[..., Tensor]) -> type:
     if plain not in _quick:
 
@@ -125,7 +132,7 @@ def _embeddings(
 
 def _post_norm(self: Any, x: Tensor, residual: Tensor, real: Tensor | None) -> Tensor:
     p = self.dropout.p if self.dropout.training else 0.0
-    return linear_dropout_norm(x, self.dense, residual, self.norm, p)
+    return linear_dropout_norm(x, self.dense, self.scaled(residual), self.norm, p)
 
 
 def _plain_inner(self: Any, x: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ Legend: T tokens in the row, B sequences, H hidden size.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,14 +16,36 @@ from acclimate.models.packed_attention import packed_call
 from acclimate.models.packing import Group, Layout, Packing, paired_layouts
 
 
-def packed_output(body: Any, inputs: dict[str, Tensor], cu_seqlens: Tensor, **others: Any) -> Tensor:
+def last_layer(out: Any) -> Tensor:
+    """What a body gives last, [rows, places, H]."""
+    return out.last_hidden_state  # type: ignore[no-any-return]
+
+
+def last_layers(number: int) -> Callable[[Any], Tensor]:
+    """What a body's last layers give, side by side: [rows, places, number · H]; `output_hidden_states` must be on."""
+    return lambda out: torch.cat(out.hidden_states[-number:], dim=-1)
+
+
+def packed_output(
+    body: Any,
+    inputs: dict[str, Tensor],
+    cu_seqlens: Tensor,
+    read: Callable[[Any], Tensor] = last_layer,
+    **others: Any,
+) -> Tensor:
     """[T, H]: the row as one sequence of a batch; attention alone knows where sequences end."""
     with packed_call():
         out = body(**{name: one[None] for name, one in inputs.items()}, packing=Packing(cu_seqlens), **others)
-    return out.last_hidden_state.squeeze(0)  # type: ignore[no-any-return]
+    return read(out).squeeze(0)
 
 
-def padded_output(body: Any, inputs: dict[str, Tensor], cu_seqlens: Tensor, **others: Any) -> Tensor:
+def padded_output(
+    body: Any,
+    inputs: dict[str, Tensor],
+    cu_seqlens: Tensor,
+    read: Callable[[Any], Tensor] = last_layer,
+    **others: Any,
+) -> Tensor:
     """[T, H]: for models whose code must see padded rows; sequences of similar length are padded together."""
     layout = Layout.of(cu_seqlens)
     spread = {name: one.index_select(0, layout.places) for name, one in inputs.items()}
@@ -31,7 +54,7 @@ def padded_output(body: Any, inputs: dict[str, Tensor], cu_seqlens: Tensor, **ot
         shape = (group.num_sequences, group.length)
         places = slice(group.start, group.start + group.num_sequences * group.length)
         named = {name: one[places].view(*shape, *one.shape[1:]) for name, one in spread.items()}
-        out = body(**named, attention_mask=_real(group, cu_seqlens), **others).last_hidden_state
+        out = read(body(**named, attention_mask=_real(group, cu_seqlens), **others))
         outputs.append(out.reshape(-1, out.shape[-1]))
     return layout.collect(torch.cat(outputs))
 

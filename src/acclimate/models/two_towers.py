@@ -7,11 +7,16 @@ tower, P size of the shared space.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import model_validator
 
 from acclimate.errors import UserError
 from acclimate.models.family import Family, Vocabulary
+from acclimate.recipe.settings import problem
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,6 +51,35 @@ class TwoTowers(Family):
     """Of red, green and blue between 0 and 1: pictures are given to the model less this mean …"""
     channel_std: ClassVar[tuple[float, float, float]] = (0.5, 0.5, 0.5)
     """… divided by this."""
+
+    if TYPE_CHECKING:
+        image_size: int | None
+
+    @model_validator(mode="after")
+    def _patches_fill_the_picture(self) -> TwoTowers:
+        patch = self._picture()["patch_size"]
+        if self.image_size is not None and self.image_size % patch:
+            fewer = self.image_size // patch * patch
+            near = f"{fewer} and {fewer + patch} are" if fewer >= 8 else f"{fewer + patch} is"
+            words = (
+                f"{self.image_size} pixels cannot be cut into patches of {patch}; {near} the nearest that can"
+            )
+            raise problem(words, at=("image_size",))
+        return self
+
+    def _picture(self) -> Mapping[str, Any]:
+        return self.sizes[self.size or self.default_size]["vision"]  # type: ignore[no-any-return]
+
+    def image_side(self) -> int | None:
+        """Side of the pictures that the model takes; None where only a checkpoint knows."""
+        if self.checkpoint is None:
+            return self.image_size or self._picture().get("image_size", 224)
+        from acclimate.models.folder import configuration
+
+        folder = Path(self.checkpoint)
+        vision = configuration(folder).get("vision_config") if folder.is_dir() else None
+        side = vision.get("image_size", 224) if isinstance(vision, dict) else None
+        return side if isinstance(side, int) else None
 
     @classmethod
     def of_random_weights(cls) -> tuple[str, ...]:

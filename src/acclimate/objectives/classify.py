@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acclimate.batching.packed import PackedBatch, Sequences, pack
+from acclimate.objectives.label_smoothing import smoothed_answers
 from acclimate.objectives.protocol import Loss
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class SequenceClassification:
     over micro-batches and dividing once gives the loss of the whole batch exactly.
 
     labels: [N] class ids, or [N, C] of 0 and 1 for several labels; row i belongs to sequence i of the store.
-    class_weights: as `balanced_weights` gives them; none: all 1.
+    class_weights: as `balanced_weights` gives them; none: all 1. smoothing: ε of uniform label smoothing.
     Raises ValueError when labels, number of classes and weights do not fit together.
     """
 
@@ -57,6 +58,7 @@ class SequenceClassification:
         num_classes: int,
         multi_label: bool = False,
         class_weights: NDArray[Any] | None = None,
+        smoothing: float = 0.0,
     ) -> None:
         labels = np.asarray(labels)
         if labels.ndim != 1 + multi_label or (multi_label and labels.shape[1] != num_classes):
@@ -69,6 +71,7 @@ class SequenceClassification:
             )
         self._labels = labels.astype(np.float32 if multi_label else np.int64)
         self._multi_label = multi_label
+        self._smoothing = smoothing
         self._weights: NDArray[np.float32] | None = None
         if class_weights is not None:
             expected = (2, num_classes) if multi_label else (num_classes,)
@@ -101,23 +104,45 @@ class SequenceClassification:
 
     def loss(self, model: PreTrainedModel, batch: PackedBatch) -> Loss:
         """The weighted sum over the batch."""
-        from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+        from acclimate.models.forward import class_logits
+
+        return self._loss(class_logits(model, batch), batch)
+
+    def scored(self, model: PreTrainedModel, batch: PackedBatch) -> tuple[Loss, torch.Tensor]:
+        """(loss, log probabilities [B, C]; with several labels [B·C, 2] of no and yes)."""
+        import torch
+        from torch.nn.functional import logsigmoid
 
         from acclimate.models.forward import class_logits
 
-        logits = class_logits(model, batch)  # [B, C]
+        logits = class_logits(model, batch)
+        if self._multi_label:
+            scores = torch.stack([logsigmoid(-logits), logsigmoid(logits)], dim=-1).flatten(0, 1)
+        else:
+            scores = logits.log_softmax(-1)
+        return self._loss(logits, batch), scores
+
+    def _loss(self, logits: torch.Tensor, batch: PackedBatch) -> Loss:
+        from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+
         weights = self._target_weights(batch.targets)
         if self._multi_label:
-            losses = binary_cross_entropy_with_logits(logits, batch.targets, weights, reduction="none").sum(
-                dim=1
-            )
-            counts = weights.sum(dim=1)
+            answers = smoothed_answers(batch.targets, self._smoothing) if self._smoothing else batch.targets
+            losses = binary_cross_entropy_with_logits(logits, answers, weights, reduction="none").sum(dim=1)
+            counts = weights.double().sum(dim=1)
         else:
-            losses = cross_entropy(logits, batch.targets, reduction="none") * weights
+            each = cross_entropy(logits, batch.targets, reduction="none", label_smoothing=self._smoothing)
+            losses = each * weights
             counts = weights
-        return Loss(
-            sum=losses.sum(),
-            count=float(weights.double().sum()),
-            per_sequence=losses.detach(),
-            counts=counts,
-        )
+        return summed(losses, counts)
+
+
+def summed(losses: torch.Tensor, counts: torch.Tensor) -> Loss:
+    """Of losses [B] of examples that count so much [B]."""
+    return Loss(
+        sum=losses.sum(),
+        count=float(counts.double().sum()),
+        per_sequence=losses.detach(),
+        counts=counts,
+        only=lambda keep: summed(losses[keep], counts[keep]),
+    )

@@ -13,6 +13,7 @@ from acclimate.batching.packed import PackedBatch, Sequences, pack
 from acclimate.objectives.protocol import Loss, ObjectiveSettings, Texts
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from acclimate.batching.next_token_store import NextTokenStore
@@ -30,8 +31,10 @@ class Clm(ObjectiveSettings):
     """
 
     registered_as: ClassVar[tuple[str, str]] = ("objective", "clm")
+    scores: ClassVar[bool] = True
     trains: ClassVar[str] = "clm"
     likelihood: ClassVar[Literal["every", "some"] | None] = "every"
+    by_sequence: ClassVar[bool] = True
 
     joined: bool = False
     """Let a sequence run over the end of a document into the next, as GPT-2 was trained; all are then of full length,
@@ -88,3 +91,10 @@ class CausalLanguageModel:
         from acclimate.objectives.tokens import token_loss
 
         return token_loss(model, encode(model, batch), batch)
+
+    def scored(self, model: PreTrainedModel, batch: PackedBatch) -> tuple[Loss, Tensor]:
+        """(loss, log probabilities [M, V] of every token at the targets)."""
+        from acclimate.models.forward import encode
+        from acclimate.objectives.tokens import token_scores
+
+        return token_scores(model, encode(model, batch), batch)

@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from acclimate.batching.packed import PackedBatch
-from acclimate.objectives.sentence_vectors import Pooling, SentenceObjective, SentenceVectors, cosines
+from acclimate.objectives.sentence_vectors import (
+    LastLayers,
+    Pooling,
+    SentenceObjective,
+    SentenceVectors,
+    cosines,
+)
 from acclimate.recipe.columns import Column
 
 if TYPE_CHECKING:
@@ -73,7 +79,7 @@ class Contrastive(SentenceVectors):
 class ContrastiveObjective(SentenceObjective):
     """The objective at work."""
 
-    def __init__(self, pooling: Pooling, *, temperature: float) -> None:
+    def __init__(self, pooling: Pooling | LastLayers, *, temperature: float) -> None:
         super().__init__(pooling)
         self._temperature = temperature
 

@@ -45,6 +45,7 @@ class Denoise(ObjectiveSettings):
     registered_as: ClassVar[tuple[str, str]] = ("objective", "denoise")
     bare: ClassVar[str | None] = "rate"
     trains: ClassVar[str] = "seq2seq"
+    by_sequence: ClassVar[bool] = True
 
     rate: Share = 0.3
     """Share of the words that are hidden, one at least: 30% (BART) or 35% (mBART)."""

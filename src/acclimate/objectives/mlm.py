@@ -21,6 +21,7 @@ from acclimate.objectives.protocol import Loss, Mark, ObjectiveSettings
 from acclimate.recipe.units import Share
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 
@@ -36,8 +37,10 @@ class Mlm(ObjectiveSettings):
     """
 
     registered_as: ClassVar[tuple[str, str]] = ("objective", "mlm")
+    scores: ClassVar[bool] = True
     bare: ClassVar[str | None] = "rate"
     trains: ClassVar[str] = "mlm"
+    by_sequence: ClassVar[bool] = True
 
     rate: Share = 0.15
     """Share of each sequence's tokens that are asked for; one at least, never a special token."""
@@ -178,3 +181,10 @@ class MaskedLanguageModel:
         from acclimate.objectives.tokens import token_loss
 
         return token_loss(model, encode(model, batch), batch)
+
+    def scored(self, model: PreTrainedModel, batch: PackedBatch) -> tuple[Loss, Tensor]:
+        """(loss, log probabilities [M, V] of every token at the targets)."""
+        from acclimate.models.forward import encode
+        from acclimate.objectives.tokens import token_scores
+
+        return token_scores(model, encode(model, batch), batch)

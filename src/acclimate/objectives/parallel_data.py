@@ -19,6 +19,7 @@ from pydantic import Field, model_validator
 
 from acclimate.batching.packed import Sequences
 from acclimate.batching.pair_store import Ends, PairStore, build_pair_store
+from acclimate.errors import UserError
 from acclimate.objectives.protocol import ObjectiveSettings, Texts
 from acclimate.progress import Tell
 from acclimate.recipe.columns import Column
@@ -89,6 +90,28 @@ class ParallelData(ObjectiveSettings):
         """(part, reader) of each source of pairs."""
         named = {"train": self.pairs, "validation": self.validation, "test": self.test}
         return [(part, reader) for part, reader in named.items() if reader is not None]
+
+    def check(self) -> list[tuple[tuple[str, ...], str]]:
+        """(place below, what is wrong) of what the first records of each source show, and of files aligned by line
+        that are of different length."""
+        from acclimate.corpus.document import ONE_LENGTH
+        from acclimate.corpus.first_records import column_problems
+
+        columns = {"source": self.source, "target": self.target}
+        if self.mark is not None:
+            columns["label" if hasattr(self, "label") else "score"] = self.mark
+        found: list[tuple[tuple[str, ...], str]] = []
+        for part, settings in self.readers():
+            name = "pairs" if part == "train" else part
+            try:
+                reader = settings.build()
+                for role, message in column_problems(reader, columns):
+                    found.append(((role or name,), message))
+                if misaligned := getattr(reader, "misaligned", lambda: None)():
+                    found.append(((name,), f"{misaligned}; {ONE_LENGTH}"))
+            except UserError as error:
+                found.append(((name,), str(error)))
+        return found
 
     def fingerprint(self, digests: Callable[[Path], str]) -> dict[str, Any]:
         return {part: reader.build().fingerprint(digests) for part, reader in self.readers()}

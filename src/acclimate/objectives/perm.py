@@ -34,6 +34,7 @@ class Perm(ObjectiveSettings):
     registered_as: ClassVar[tuple[str, str]] = ("objective", "perm")
     bare: ClassVar[str | None] = "one_in"
     trains: ClassVar[str] = "perm"
+    by_sequence: ClassVar[bool] = True
 
     one_in: int = Field(default=6, ge=2)
     """One of so many tokens is asked for: the last sixth of the order (85 of 512), as the authors do."""

@@ -80,6 +80,12 @@ class PictureData(ObjectiveSettings):
             "images": files.fingerprint(reader.image_sources, digests),
         }
 
+    def check(self) -> list[tuple[tuple[str, ...], str]]:
+        try:
+            return [(("pairs",), one) for one in self._reader().check()]
+        except UserError as error:
+            return [(("pairs",), str(error))]
+
     def _reader(self) -> Any:
         reader = self.pairs.build()
         if not hasattr(reader, "image_sources"):

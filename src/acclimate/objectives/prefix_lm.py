@@ -30,6 +30,7 @@ class PrefixLm(ObjectiveSettings):
 
     registered_as: ClassVar[tuple[str, str]] = ("objective", "prefix_lm")
     trains: ClassVar[str] = "prefix"
+    by_sequence: ClassVar[bool] = True
 
     def build(
         self, *, tokenizer: PreTrainedTokenizerFast, seed: int, fixed: bool = False

@@ -43,6 +43,10 @@ class ObjectiveSettings(Component):
     """Whether its loss is −log p of the text's tokens, so that bits per byte can be stated: of every token, of some
     (an estimate, decision 0003), or not at all."""
 
+    by_sequence: ClassVar[bool] = False
+    """Whether its loss is one term, of which each sequence has its own (`Loss.only`)."""
+    scores: ClassVar[bool] = False
+    """Whether it can tell the probabilities that it scores (`ScoredObjective`)."""
     in_streams: ClassVar[bool] = False
     """Whether it reads the text from beginning to end, and carries on what the model remembers."""
 
@@ -130,6 +134,9 @@ class Loss:
     """[B] summed loss of each sequence, detached, where the objective can say (intervals are drawn from it)."""
     counts: torch.Tensor | None = None
     """[B] the matching counts."""
+    only: Callable[[torch.Tensor], Loss] | None = None
+    """keep [B] bool → the loss of those sequences alone, where each has one of its own: nothing of the others goes into
+    it, or back through it. Good for one use, of the sequences that were run."""
     parts: dict[str, float] = field(default_factory=dict)
     """Sums of named parts, for the log; each is divided by `count`."""
     name: str = ""
@@ -166,4 +173,12 @@ class Objective(Protocol):
 
     def loss(self, model: PreTrainedModel, batch: PackedBatch) -> Loss:
         """The summed loss of the batch."""
+        ...
+
+
+class ScoredObjective(Objective, Protocol):
+    """One that can tell the probabilities that it scores."""
+
+    def scored(self, model: PreTrainedModel, batch: PackedBatch) -> tuple[Loss, torch.Tensor]:
+        """The loss, and the log probabilities [M, K] of the K answers to each target."""
         ...

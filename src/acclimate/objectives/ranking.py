@@ -12,7 +12,13 @@ from pydantic import Field
 from acclimate.batching.packed import PackedBatch
 from acclimate.objectives.parallel_data import Reader
 from acclimate.objectives.protocol import ObjectiveSettings, Texts
-from acclimate.objectives.sentence_vectors import Pooling, SentenceObjective, SentenceVectors, cosines
+from acclimate.objectives.sentence_vectors import (
+    LastLayers,
+    Pooling,
+    SentenceObjective,
+    SentenceVectors,
+    cosines,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,7 +64,7 @@ class Ranking(SentenceVectors):
 class RankingObjective(SentenceObjective):
     """The objective at work."""
 
-    def __init__(self, pooling: Pooling, *, scale: float, twins: bool) -> None:
+    def __init__(self, pooling: Pooling | LastLayers, *, scale: float, twins: bool) -> None:
         super().__init__(pooling, twins=twins)
         self._scale = scale
 

@@ -5,7 +5,7 @@ Legend: T tokens in the row, B pairs, H hidden size.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -22,6 +22,22 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 Pooling = Literal["mean", "cls", "max"]
+
+
+@dataclass(frozen=True)
+class LastLayers:
+    """A text's vector made of more layers than the last."""
+
+    tokens: Pooling = "mean"
+    """How the vectors of its tokens become one."""
+    layers: int = 1
+    """How many of the last layers go in."""
+    join: Literal["concat", "mean"] = "concat"
+    """Whether they stand side by side, or their mean is taken."""
+
+    def width(self, hidden: int) -> int:
+        """Dimensions of a vector, of a model whose layers have so many."""
+        return hidden * (self.layers if self.join == "concat" else 1)
 
 
 class SentenceVectors(ParallelData):
@@ -58,9 +74,9 @@ class SentenceObjective:
 
     num_terms = 1
 
-    def __init__(self, pooling: Pooling, *, twins: bool = False) -> None:
+    def __init__(self, pooling: Pooling | LastLayers, *, twins: bool = False) -> None:
         """With `twins` a sequence is one text, which is read twice."""
-        self._pooling: Pooling = pooling
+        self._pooling = pooling
         self._twins = twins
 
     def prepare(self, sequences: Sequences) -> PackedBatch:
@@ -132,13 +148,26 @@ def text_keys(sequences: Sequences) -> NDArray[np.int64]:
     return np.add.reduceat(bits, sequences.cu_seqlens[:-1]).view(np.int64)
 
 
-def text_vectors(model: PreTrainedModel, batch: PackedBatch, pooling: Pooling) -> Tensor:
+def text_vectors(model: PreTrainedModel, batch: PackedBatch, pooling: Pooling | LastLayers) -> Tensor:
     """One vector a sequence, in fp32."""
+    from acclimate.models.forward import encode, encode_last
+
+    if not isinstance(pooling, LastLayers):
+        return pooled_texts(encode(model, batch), batch, pooling)
+    if pooling.layers == 1:
+        return pooled_texts(encode(model, batch), batch, pooling.tokens)
+    hidden = encode_last(model, batch, pooling.layers)
+    if pooling.join == "mean":
+        hidden = hidden.view(len(hidden), pooling.layers, -1).mean(dim=1)
+    return pooled_texts(hidden, batch, pooling.tokens)
+
+
+def pooled_texts(hidden: Tensor, batch: PackedBatch, pooling: Pooling) -> Tensor:
+    """One vector a sequence, in fp32, of the vectors of its tokens [T, H]."""
     import torch
 
-    from acclimate.models.forward import encode, means
+    from acclimate.models.forward import means
 
-    hidden = encode(model, batch)
     if pooling == "mean":
         return means(hidden, batch)
     if pooling == "cls":

@@ -5,6 +5,7 @@ Legend: B pairs, H hidden size, C classes.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from acclimate.batching.packed import PackedBatch
+from acclimate.models.kept_parts import weights_below
 from acclimate.objectives.sentence_vectors import SentenceObjective, SentenceVectors
 from acclimate.recipe.columns import Column
 
@@ -60,14 +62,9 @@ class SoftmaxPairs(SentenceVectors):
 
     def furnish(self, model: PreTrainedModel, seed: int) -> None:
         """The classifier, drawn with a deviation of 0.02."""
-        import torch
-
         from acclimate.models.forward import width
 
-        head = torch.nn.Linear(3 * width(model), len(self.labels))
-        torch.nn.init.normal_(head.weight, std=0.02, generator=torch.Generator().manual_seed(seed))
-        torch.nn.init.zeros_(head.bias)
-        model.add_module(HEAD, head)
+        add_pair_classifier(model, width(model), len(self.labels), seed)
 
     def build(
         self, *, tokenizer: PreTrainedTokenizerFast, seed: int, fixed: bool = False
@@ -80,9 +77,35 @@ class SoftmaxObjective(SentenceObjective):
     """The objective at work, on a model that was furnished with its classifier."""
 
     def losses(self, model: PreTrainedModel, first: Tensor, second: Tensor, batch: PackedBatch) -> Tensor:
-        import torch
         from torch.nn.functional import cross_entropy
 
-        head: Any = model.get_submodule(HEAD)
-        logits = head(torch.cat([first, second, (first - second).abs()], dim=1))
-        return cross_entropy(logits, batch.by_sequence["marks"].long(), reduction="none")
+        return cross_entropy(
+            pair_classes(model, first, second), batch.by_sequence["marks"].long(), reduction="none"
+        )
+
+
+def add_pair_classifier(
+    model: PreTrainedModel, size: int, number: int, seed: int, source: Path | None = None
+) -> None:
+    """Give the model a projection of [u; v; |u − v|], vectors of this size, onto so many classes.
+
+    Its weights are drawn, or those of the model kept in the folder `source`.
+    """
+    import torch
+
+    head = torch.nn.Linear(3 * size, number)
+    if source is None:
+        torch.nn.init.normal_(head.weight, std=0.02, generator=torch.Generator().manual_seed(seed))
+        torch.nn.init.zeros_(head.bias)
+    else:
+        head.load_state_dict(weights_below(source, HEAD))
+    model.add_module(HEAD, head)
+
+
+def pair_classes(model: PreTrainedModel, first: Tensor, second: Tensor) -> Tensor:
+    """[B, C] class scores of pairs of vectors [B, H], by a model that has the projection."""
+    import torch
+
+    head: Any = model.get_submodule(HEAD)
+    logits: Tensor = head(torch.cat([first, second, (first - second).abs()], dim=1))
+    return logits

@@ -47,6 +47,7 @@ class SpanCorruption(ObjectiveSettings):
     registered_as: ClassVar[tuple[str, str]] = ("objective", "span_corruption")
     bare: ClassVar[str | None] = "rate"
     trains: ClassVar[str] = "seq2seq"
+    by_sequence: ClassVar[bool] = True
 
     rate: Share = 0.15
     """Share of the tokens that are cut out; at least one is, and one stays."""

@@ -38,6 +38,7 @@ class Tlm(ParallelData, Mlm):
 
     registered_as: ClassVar[tuple[str, str]] = ("objective", "tlm")
     bare: ClassVar[str | None] = None
+    by_sequence: ClassVar[bool] = True
 
     languages: tuple[str, str] | None = None
     """What the model calls the two languages, where it has language embeddings; unless given the columns' names."""

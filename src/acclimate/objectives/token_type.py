@@ -5,6 +5,7 @@ Legend: T tokens in the row, B sequences, M tokens that are not special.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -39,6 +40,7 @@ class TokenType(ObjectiveSettings):
     registered_as: ClassVar[tuple[str, str]] = ("objective", "token_type")
     trains: ClassVar[str] = "tokens"
     likelihood: ClassVar[None] = None
+    by_sequence: ClassVar[bool] = True
 
     shuffled: Share = 0.1
     """Share of each sequence's tokens that change places; two at least, where there are two."""
@@ -133,7 +135,7 @@ class TokenTypeClassification:
         from torch.nn.functional import cross_entropy
 
         from acclimate.models.forward import encode, token_class_logits
-        from acclimate.objectives.tokens import of_sequences
+        from acclimate.objectives.tokens import owners, summed
 
         logits = token_class_logits(model, encode(model, batch).index_select(0, batch.target_positions))
         if logits.shape[1] != len(CLASSES):
@@ -141,11 +143,7 @@ class TokenTypeClassification:
                 f"token_type tells {len(CLASSES)} classes apart, the model's head {logits.shape[1]}"
             )
         each = cross_entropy(logits, batch.targets, reduction="none")
-        sums, counts = of_sequences(each.detach(), batch)
-        return Loss(
-            sum=each.sum(),
-            count=float(len(each)),
-            per_sequence=sums,
-            counts=counts,
+        return replace(
+            summed(each, owners(batch), len(batch.ids)),
             parts={"token_type_accuracy": float((logits.argmax(1) == batch.targets).sum())},
         )

@@ -16,7 +16,7 @@ from acclimate.batching.pair_store import Ends, PairStore
 from acclimate.errors import UserError
 from acclimate.objectives.parallel_data import ParallelData
 from acclimate.objectives.protocol import Loss, Texts
-from acclimate.objectives.writing import shifted, with_models_start, writing_loss
+from acclimate.objectives.writing import shifted, smoothed_loss, with_models_start, writing_loss
 from acclimate.recipe.units import Share
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Translation(ParallelData):
     registered_as: ClassVar[tuple[str, str]] = ("objective", "translation")
     trains: ClassVar[str] = "seq2seq"
     likelihood: ClassVar[Literal["every", "some"] | None] = "every"
+    by_sequence: ClassVar[bool] = True
 
     smoothing: Share = 0.1
     """ε of the training targets (1 − ε)·y + ε/V (Vaswani et al.: 10%); held-out pairs are always judged without."""
@@ -130,27 +131,8 @@ class TranslationObjective:
 
     def loss(self, model: PreTrainedModel, batch: PackedBatch) -> Loss:
         """Cross entropy in nats, fp32, summed over the targets; with smoothing that of the smoothed targets."""
-        import torch
-        from torch.nn.functional import cross_entropy
-
-        from acclimate.models.forward import encode, token_logits
-
         if not self._smoothing:
             return writing_loss(model, batch, models_start=self._models_start)
         if self._models_start:
             batch = with_models_start(model, batch)
-        assert batch.decoder is not None
-        each = cross_entropy(
-            token_logits(model, encode(model, batch)).float(),
-            batch.targets,
-            reduction="none",
-            label_smoothing=self._smoothing,
-        )
-        lengths = batch.decoder.cu_seqlens.diff()
-        owner = torch.repeat_interleave(torch.arange(len(lengths), device=each.device), lengths)
-        return Loss(
-            sum=each.sum(),
-            count=float(len(each)),
-            per_sequence=each.detach().new_zeros(len(lengths)).index_add_(0, owner, each.detach()),
-            counts=lengths,
-        )
+        return smoothed_loss(model, batch, self._smoothing)

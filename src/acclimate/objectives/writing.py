@@ -1,4 +1,4 @@
-"""What objectives of encoder-decoders share: the decoder sees what it is to write, one place later.
+"""What objectives of models that write share: a decoder sees what it is to write, one place later; targets smoothed.
 
 Legend: Td tokens of the decoder's row, M targets, H hidden size.
 """
@@ -48,3 +48,16 @@ def writing_loss(model: PreTrainedModel, batch: PackedBatch, *, models_start: bo
     if models_start:
         batch = with_models_start(model, batch)
     return token_loss(model, encode(model, batch), batch, judged=batch.by_target.get("hidden"))
+
+
+def smoothed_loss(model: PreTrainedModel, batch: PackedBatch, smoothing: float) -> Loss:
+    """Cross entropy in nats, fp32, summed over targets smoothed by ε: (1 − ε)·y + ε/V (Szegedy et al. 2016)."""
+    from torch.nn.functional import cross_entropy
+
+    from acclimate.models.forward import encode, token_logits
+    from acclimate.objectives.tokens import owners, summed
+
+    hidden = encode(model, batch).index_select(0, batch.target_positions)
+    logits = token_logits(model, hidden).float()
+    each = cross_entropy(logits, batch.targets, reduction="none", label_smoothing=smoothing)
+    return summed(each, owners(batch), len(batch.ids))

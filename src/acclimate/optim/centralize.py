@@ -19,6 +19,7 @@ class Centralize(Component):
     """
 
     registered_as: ClassVar[tuple[str, str]] = ("gradient", "centralize")
+    by_parameter: ClassVar[bool] = True
 
     def build(self) -> Centralizer:
         return Centralizer()

@@ -22,6 +22,7 @@ class ClipAdaptive(Component):
 
     registered_as: ClassVar[tuple[str, str]] = ("gradient", "clip_adaptive")
     bare: ClassVar[str | None] = "share"
+    by_parameter: ClassVar[bool] = True
 
     share: float = Field(default=0.01, gt=0)
     """λ: how much of a unit's weights its gradient may be."""

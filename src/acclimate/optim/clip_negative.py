@@ -22,6 +22,7 @@ class ClipNegative(Component):
 
     registered_as: ClassVar[tuple[str, str]] = ("gradient", "clip_negative")
     bare: ClassVar[str | None] = "largest"
+    by_parameter: ClassVar[bool] = True
 
     largest: float = Field(default=1.0, ge=0)
     """τ: the largest negative element, without its sign."""

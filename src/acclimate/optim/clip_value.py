@@ -21,6 +21,7 @@ class ClipValue(Component):
 
     registered_as: ClassVar[tuple[str, str]] = ("gradient", "clip_value")
     bare: ClassVar[str | None] = "largest"
+    by_parameter: ClassVar[bool] = True
 
     largest: float = Field(default=1.0, gt=0)
     """C."""

@@ -27,6 +27,7 @@ class CoupledDecay(Component):
 
     registered_as: ClassVar[tuple[str, str]] = ("gradient", "coupled_decay")
     bare: ClassVar[str | None] = "alpha"
+    by_parameter: ClassVar[bool] = True
 
     alpha: float = Field(default=1e-4, gt=0)
     """α of α·Σw². Most papers' λ/2·Σw² has λ = 2α."""

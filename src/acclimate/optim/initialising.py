@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from acclimate.recipe.settings import Component
 
@@ -23,6 +23,9 @@ def writes_to_stream(name: str) -> bool:
 
 class Initialiser(Component):
     """Draws every weight anew; biases 0, gains of norms 1, the row of padding 0. A subclass draws matrices."""
+
+    needs: ClassVar[tuple[str, str] | None] = None
+    """What a family must offer (`Family.offers`), and where it is found, in words; None: nothing."""
 
     def build(self, *, generator: Generator) -> Callable[[nn.Module], None]:
         """A function that initialises a whole model in place from the generator."""

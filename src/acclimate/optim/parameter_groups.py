@@ -57,6 +57,11 @@ def in_block(name: str) -> bool:
     return _BLOCK.search(name) is not None
 
 
+def layer_free_name(name: str) -> str | None:
+    """A block's parameter's name without the number of its block; None for one that is in no block."""
+    return _BLOCK.sub(".*.", name, count=1) if in_block(name) else None
+
+
 def depths(names: list[str]) -> dict[str, int]:
     """Layers between each parameter and the head: 0 for what comes after the last block, then the blocks downwards.
 

@@ -30,12 +30,13 @@ def deliver_models(recipe: Recipe, artifacts: dict[str, Artifact], folder: RunFo
         place = folder.publish(MODEL, artifacts["pretrain"].folder / MODEL)
         kind = known["figures"]["kind"]
         write_text(place / "README.md", model_card(name=recipe.name, kind=kind, **_described(place), **known))
-    for name in recipe.tasks:
+    tasks: dict[str, Any] = recipe.tasks  # type: ignore[assignment]
+    for name, task in tasks.items():
         evaluation = read_json(artifacts[f"evaluation-{name}"].folder / EVALUATION)
         place = folder.publish(f"tasks/{name}/{MODEL}", artifacts[evaluation["delivered"]].folder / MODEL)
         card = model_card(
             name=f"{recipe.name}-{name}",
-            kind="classification",
+            kind=task.kind,
             evaluation=evaluation,
             **_described(place),
             **known,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from acclimate.batching.packed import Sequences
 from acclimate.errors import UserError
-from acclimate.pipeline.dry_model import CLASSES, TrainedPart, dry_model, dry_tokenizer, trained_parts
+from acclimate.pipeline.dry_model import TrainedPart, dry_model, dry_tokenizer, trained_parts
 from acclimate.pipeline.memory import PeakMemory
 from acclimate.pipeline.pretrain import require_positions
 from acclimate.recipe.problems import Path, dotted
@@ -25,8 +25,8 @@ from acclimate.recipe.units import Length, Progress
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+    from acclimate.engine.feed import Feed
     from acclimate.engine.loop import StepRecord
-    from acclimate.objectives.protocol import Objective
     from acclimate.pipeline.setup_torch import Machine
 
 LEAST, MOST, ENOUGH_SECONDS = 2, 6, 2.0
@@ -192,21 +192,27 @@ def _stepped(
     from acclimate.engine.feed import Feed
     from acclimate.engine.loop import Training, train
     from acclimate.engine.state import TrainState
+    from acclimate.objectives.regulariser import regularised
 
     settings, seed = part.settings, recipe.seed
-    shaped = {} if part.is_task else {"shaped": settings.objective.stand_in}
-    store = RandomStore(tokenizer, settings.batch, settings.sequence_length, seed, **shaped)
+    with _placed((*part.path, "objective")):
+        at_work = part.at_work(tokenizer, seed)
+    store = RandomStore(tokenizer, settings.batch, settings.sequence_length, seed, part.shaped(at_work))
+    objective = at_work.rehearsal(len(store.lengths)) if part.is_task else at_work
     training = Training(
-        objective=_objective(part, tokenizer, len(store.lengths), seed),
+        objective=regularised(objective, settings.regularise, model),
         feed=Feed(store, batch=settings.batch, seed=seed, micro_batch=recipe.hardware.micro_batch),
         schedule=settings.schedule.build(length=settings.length),
         length=Length(MOST, "steps"),
         seed=seed,
         precision=machine.precision,
         device=machine.device,
+        reference=_reference(settings, store, seed),
     )
-    optimizer = settings.optimizer.build(model=model)
+    optimizer = part.optimizer.build(model=model)
     state = TrainState(model, optimizer, [one.build() for one in settings.gradients])
+    if settings.average is not None:
+        state.average = settings.average.build(model=model, length=settings.length)
     records = []
     for record in train(training, state):
         records.append(record)
@@ -216,15 +222,12 @@ def _stepped(
     return later[len(later) // 2]
 
 
-def _objective(part: TrainedPart, tokenizer: PreTrainedTokenizerFast, number: int, seed: int) -> Objective:
-    if not part.is_task:
-        with _placed((*part.path, "objective")):
-            return part.settings.objective.build(tokenizer=tokenizer, seed=seed)  # type: ignore[no-any-return]
-    from acclimate.objectives.classify import SequenceClassification
+def _reference(settings: Any, store: RandomStore, seed: int) -> Feed | None:
+    """A transform that wants reference texts is given random ones too."""
+    from acclimate.engine.feed import Feed
 
-    several = part.settings.multi_label
-    labels = np.zeros((number, len(CLASSES)) if several else number, dtype=np.int64)
-    return SequenceClassification(labels, num_classes=len(CLASSES), multi_label=several)
+    part = next((one for one in settings.gradients if getattr(one, "wants_reference", False)), None)
+    return None if part is None else Feed(store, batch=part.batch, seed=seed)
 
 
 def _too_much(recipe: Recipe, part: TrainedPart) -> tuple[Path, str]:

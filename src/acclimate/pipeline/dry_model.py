@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ from acclimate.recipe.sections import Recipe
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from acclimate.batching.packed import Sequences
 
 CLASSES = ("0", "1")
 """How many classes a task has is known only from its data; a head's size hardly matters beside the body's."""
@@ -36,6 +38,25 @@ class TrainedPart:
     def is_task(self) -> bool:
         return self.name != "pretrain"
 
+    @property
+    def optimizer(self) -> Any:
+        """Its settings, as they will be used."""
+        given = self.settings.optimizer
+        return self.settings.transfer.optimizer(given) if self.is_task else given
+
+    def at_work(self, tokenizer: PreTrainedTokenizerFast, seed: int) -> Any:
+        """The task at work, or the objective."""
+        if self.is_task:
+            return self.settings.build(names=CLASSES, tokenizer=tokenizer, seed=seed)
+        return self.settings.objective.build(tokenizer=tokenizer, seed=seed)
+
+    def shaped(self, at_work: Any) -> Callable[[Sequences], Sequences]:
+        """What makes sequences of random tokens look like those that it learns from."""
+        stand_in: Callable[[Sequences], Sequences] = (
+            at_work.stand_in if self.is_task else self.settings.objective.stand_in
+        )
+        return stand_in
+
 
 def trained_parts(recipe: Recipe) -> Iterator[TrainedPart]:
     """The trainings of a recipe, in its order."""
@@ -43,6 +64,8 @@ def trained_parts(recipe: Recipe) -> Iterator[TrainedPart]:
         yield TrainedPart("pretrain", ("pretrain",), recipe.pretrain, 1)
     for name, task in recipe.tasks.items():
         settings: Any = task
+        if not settings.transfer.by_gradient:
+            continue
         path = ("tasks", name, task.registered_as[1])
         yield TrainedPart(f"tasks.{name}", path, settings, len(arms(recipe, name)) * settings.seeds)
 
@@ -69,21 +92,20 @@ def dry_tokenizer(recipe: Recipe) -> PreTrainedTokenizerFast:
 
 
 def dry_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, part: TrainedPart) -> PreTrainedModel:
-    """The model that the part trains, with what does not train frozen. A task's starts without the pretraining."""
-    from acclimate.models.building import Labels
+    """The model that the part trains, with what never trains frozen. A task's starts without the pretraining."""
     from acclimate.models.family import Vocabulary
     from acclimate.pipeline.pretrain import objective_labels
 
-    of_task = Labels(CLASSES, part.settings.multi_label) if part.is_task else None
     model: PreTrainedModel = recipe.model.build(
         vocabulary=Vocabulary.of(tokenizer),
         seed=recipe.seed,
         kind=part.settings.kind if part.is_task else part.settings.objective.kind,
-        labels=of_task if part.is_task else objective_labels(part.settings.objective),
+        labels=part.settings.labels(CLASSES) if part.is_task else objective_labels(part.settings.objective),
     )
     if not part.is_task:
         part.settings.objective.furnish(model, recipe.seed)
     if part.is_task:
+        part.settings.furnish(model, names=CLASSES, seed=recipe.seed)
         trained = set(part.settings.transfer.build(model=model))
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(name in trained)

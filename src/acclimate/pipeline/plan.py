@@ -8,6 +8,7 @@ from pathlib import Path
 from acclimate.pipeline.language_figures import figures_stage
 from acclimate.pipeline.material import brings_data, material_stage
 from acclimate.pipeline.pretrain import pretrain_stage
+from acclimate.pipeline.reference import reference_part, reference_stage
 from acclimate.pipeline.stage import Stage
 from acclimate.pipeline.tasks import augmented_stage, evaluation_stage, examples_stage, task_stages
 from acclimate.pipeline.tokens import corpus_stage, tokenizer_stage, tokens_stage
@@ -31,6 +32,8 @@ def plan(recipe: Recipe, digests: Callable[[Path], str]) -> list[Stage]:
         stages += [tokens_stage(recipe), *adapting]
     if brings_data(recipe):
         stages.append(material_stage(recipe, digests))
+    if reference_part(recipe) is not None:
+        stages.append(reference_stage(recipe, digests))
     if recipe.pretrain is not None:
         stages += [pretrain_stage(recipe, digests), figures_stage(recipe)]
     if translates(recipe):

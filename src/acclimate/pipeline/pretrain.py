@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from acclimate.engine.interrupt import Interrupted
 from acclimate.errors import UserError
 from acclimate.pipeline.material import MATERIAL, brings_data
+from acclimate.pipeline.reference import REFERENCE, reference_part
 from acclimate.pipeline.stage import Stage, Work
 from acclimate.pipeline.starting_point import VOCABULARY, adapts, with_adapted_checkpoint
 from acclimate.recipe.sections import Recipe
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-    from acclimate.batching.curriculum import Curriculum
     from acclimate.batching.sequence_store import TextStore
     from acclimate.engine.checkpoint import Checkpoints
     from acclimate.engine.loop import Training
@@ -55,6 +55,7 @@ def pretrain_stage(recipe: Recipe, digests: Callable[[Path], str]) -> Stage:
             *("corpus", "tokenizer", "tokens"),
             *([VOCABULARY] if adapts(recipe) else ()),
             *([MATERIAL] if brings_data(recipe) else ()),
+            *([REFERENCE] if reference_part(recipe) is not None else ()),
         ),
         packages=("torch", "transformers"),
         run=lambda work: _run(recipe, work),
@@ -274,38 +275,39 @@ class Pretraining:
 
     def follow(self) -> None:
         """As another rank: take rank 0's steps beside it. It knows when to stop, and ends this process."""
+        from acclimate.engine.growing import stages
         from acclimate.engine.loop import train
         from acclimate.recipe.units import Length
 
         training, state, _, _ = self.prepared()
-        for _ in train(replace(training, length=Length(1e15, "steps")), state):
-            pass
+        for stage in stages(replace(training, length=Length(1e15, "steps")), state):
+            for _ in train(stage, state):
+                pass
 
     def prepared(self) -> tuple[Training, TrainState, Checkpoints, Path | None]:
         """The training, its state, where it is saved, and the checkpoint it was resumed from, if any."""
         from acclimate.engine.checkpoint import Checkpoints
         from acclimate.engine.loop import Training
-        from acclimate.engine.state import TrainState, carrying, listening
+        from acclimate.objectives.regulariser import regularised
+        from acclimate.pipeline.feeding import reference_feed, training_feed
 
         settings = self.settings
         schedule = settings.schedule.build(length=settings.length)
         objective = settings.objective.build(tokenizer=self.tokenizer, seed=self.recipe.seed)
-        state = TrainState(
-            self.model,
-            settings.optimizer.build(model=self.model),
-            [part.build() for part in settings.gradients],
-            listening(schedule),
-            carrying(objective),
-        )
+        objective = regularised(objective, settings.regularise, self.model)
+        state = self.state(schedule, objective)
+        if settings.average is not None:
+            state.average = settings.average.build(model=self.model, length=settings.length)
         training = Training(
             objective=objective,
-            feed=self.feed(),
+            feed=training_feed(self.recipe, self.store("train"), self.work, len(self.tokenizer)),
             schedule=schedule,
             length=settings.length,
             seed=self.recipe.seed,
             precision=self.machine.precision,
             device=self.machine.device,
             ranks=self.ranks,
+            reference=reference_feed(self.recipe, self.work, self.tokenizer),
         )
         checkpoints = Checkpoints(
             self.work.workspace / "checkpoints",
@@ -316,12 +318,34 @@ class Pretraining:
             resumed = checkpoints.resume(state)
         return training, state, checkpoints, resumed
 
+    def state(self, schedule: Any, objective: Any) -> TrainState:
+        """The state at the start; of a model that grows, with its first layers."""
+        from acclimate.engine.growing import GrowingState
+        from acclimate.engine.state import TrainState, carrying, listening
+        from acclimate.models.growing import Stacks
+
+        settings, grow = self.settings, self.settings.grow
+        listeners, carriers = listening(schedule), carrying(objective)
+
+        def optimizer() -> Any:
+            return settings.optimizer.build(model=self.model)
+
+        def gradients() -> list[Any]:
+            return [part.build() for part in settings.gradients]
+
+        if grow is None:
+            return TrainState(self.model, optimizer(), gradients(), listeners, carriers)
+        stacks = Stacks(self.model)
+        phases = grow.plan(stacks.depth, settings.length)
+        return GrowingState(self.model, stacks, phases, grow.by, optimizer, gradients, listeners, carriers)
+
     def train(self, team: Team, tokens_per_byte: float) -> tuple[TrainState, float]:
         """Train from the newest checkpoint, or from the start; returns the last state and the seconds of training.
 
         tokens_per_byte: of the held-out text, of the tokens that are asked for or stand for those that are.
         """
-        from acclimate.engine.fit import Surroundings, fit
+        from acclimate.engine.fit import Surroundings
+        from acclimate.engine.growing import fit_stages
         from acclimate.pipeline.setup_torch import threads
         from acclimate.pipeline.training_log import TrainingLog
 
@@ -349,46 +373,10 @@ class Pretraining:
                 tokens_per_byte=tokens_per_byte if stated else None,
             ) as log,
         ):
-            for record in fit(training, state, around):
+            for record in fit_stages(training, state, around):
                 log.write(record, state.progress)
             log.copy_to(self.work.folder)
         team.end()
         if self.work.stop():  # asked while the logs were copied
             raise Interrupted
         return state, state.progress.seconds
-
-    def feed(self) -> Any:
-        from acclimate.engine.feed import Feed
-
-        store = self.store("train")
-
-        def describe(sequence: int) -> str:
-            import numpy as np
-
-            from acclimate.corpus.lookup import name_document
-
-            number = int(store.document_of(np.array([sequence]))[0])
-            if self.settings.objective.data is not None or number < 0:  # type: ignore[attr-defined]
-                return f"sequence {sequence} of the objective's own data"
-            return name_document(self.work.inputs["corpus"].folder, "train", number)
-
-        return Feed(
-            store,
-            batch=self.settings.batch,
-            seed=self.recipe.seed,
-            micro_batch=self.work.hardware.micro_batch,
-            describe=describe,
-            curriculum=self.curriculum(store),
-        )
-
-    def curriculum(self, store: TextStore) -> Curriculum | None:
-        """The order of the first sequences, where the recipe wants one."""
-        from acclimate.batching.curriculum import Curriculum, rarity_of
-
-        asked = self.settings.curriculum
-        if asked is None:
-            return None
-        by_rarity = asked.by == "rarity"
-        difficulty = rarity_of(store, len(self.tokenizer)) if by_rarity else store.lengths
-        over = asked.over.amount * (len(store.lengths) if asked.over.unit == "epochs" else 1)
-        return Curriculum(difficulty, over=round(over), start=asked.start, seed=self.recipe.seed)

@@ -2,7 +2,7 @@
 
 <output>/<name>/<YYYYmmdd-HHMMSS>-<digest8>/    time in UTC, first 8 characters of the recipe's digest
     .run.json  .lock  recipe.resolved.yaml  events.jsonl  metrics.json  model/  tasks/  artifacts/
-<output>/<name>/latest                          link to the newest
+<output>/<name>/latest                          link to the newest finished one; before there is one, to the newest
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ class RunFolder:
     def create_or_resume(cls, output: Path, name: str, recipe_digest: str) -> RunFolder:
         """A new folder, or the newest unfinished one of the same recipe that nobody is at work on.
 
-        `latest` points at it from now on. Raises CannotWrite where the output cannot be written.
+        Raises CannotWrite where the output cannot be written.
         """
         base = durable.new_folder(Path(output) / name)
         run = cls._resume(base, recipe_digest) or cls._create(base, recipe_digest)
-        durable.replace_symlink(base / LATEST, run.path.name)
+        _point_latest(base)
         return run
 
     @classmethod
@@ -86,8 +86,9 @@ class RunFolder:
         durable.write_text(self.path / RECIPE, text)
 
     def write_metrics(self, metrics: dict[str, Any]) -> None:
-        """The final figures; with them the run is finished."""
+        """The final figures; with them the run is finished, and `latest` may point at it."""
         durable.write_json(self.path / METRICS, metrics)
+        _point_latest(self.path.parent)
 
     def link_artifact(self, stage: str, artifact_folder: Path) -> Path:
         """`artifacts/<stage>` points at the stage's artifact, relatively: the output folder may be moved."""
@@ -142,7 +143,7 @@ def list_runs(output: Path) -> list[Run]:
 def find_run(path_or_name: str | Path, output: Path) -> Path:
     """The run folder that is meant: a path, `latest` (of all), a run's name (its latest), its folder's name, or both.
 
-    Raises UserError that lists what there is.
+    Latest is the newest finished run; where none is finished, the newest. Raises UserError that lists what there is.
     """
     text = str(path_or_name).rstrip("/") or "/"
     for place in (Path(text), Path(output) / text):
@@ -152,11 +153,16 @@ def find_run(path_or_name: str | Path, output: Path) -> Path:
             return inside.resolve()
     runs = list_runs(output)
     if text == LATEST and runs:
-        return runs[-1].path.resolve()
+        return ([run for run in runs if run.state == "finished"] or runs)[-1].path.resolve()
     named = [run.path for run in runs if run.path.name == text or run.path.name.endswith(f"-{text}")]
     if named:
         return named[-1].resolve()
     raise UserError(_not_found(text, Path(output), runs))
+
+
+def unfinished_after(path: Path) -> list[Path]:
+    """Runs of the same name that were begun later and are not finished."""
+    return [one for one in _run_folders(path.parent) if one.name > path.name and not _is_finished(one)]
 
 
 def _not_found(text: str, output: Path, runs: list[Run]) -> str:
@@ -168,12 +174,22 @@ def _not_found(text: str, output: Path, runs: list[Run]) -> str:
 
 
 def _newest(base: Path) -> Path | None:
-    """What `latest` points at; where that was removed, the newest run that is there."""
+    """What `latest` points at; where that was removed, what it would point at."""
     latest = base / LATEST
-    if _identity(latest):
-        return latest
+    return latest if _identity(latest) else _leading(base)
+
+
+def _leading(base: Path) -> Path | None:
+    """The newest finished run of one name; where none is finished, the newest. A run that failed hides no good one."""
     found = _run_folders(base)
-    return found[-1] if found else None
+    return next(filter(_is_finished, reversed(found)), found[-1] if found else None)
+
+
+def _point_latest(base: Path) -> None:
+    link = base / LATEST
+    # Once more where another run finished in between.
+    while (leading := _leading(base)) and not (link.is_symlink() and link.readlink() == Path(leading.name)):
+        durable.replace_symlink(link, leading.name)
 
 
 def _free_names(base: Path, digest: str) -> Iterator[Path]:

@@ -147,9 +147,12 @@ class Runner:
             self._listener.note(f"{stage}: {_accounted(fields)}")
         elif kind == "resumed":
             self._listener.note(f"{stage}: going on after step {fields['step']:,}")
+        elif kind == "grown":
+            words, layers = f"stage {fields['phase']} of {fields['phases']}", fields["layers"]
+            self._listener.note(f"{stage}: {words}, the model has {layers} layer{'s' if layers > 1 else ''}")
 
     def _forget(self, stage: str, step: int) -> None:
-        for kind in ("step", "validation", "checkpoint"):
+        for kind in ("step", "validation", "checkpoint", "grown"):
             self._log.forget(stage, kind, step)
 
     def _skipped(self, stage: Stage) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 Arm = Literal["with", "without"]
 Digests = Callable[[Path], str]
-SCORES, OUTCOME, EVALUATION = "scores.safetensors", "outcome.json", "evaluation.json"
+ANSWERS, OUTCOME, EVALUATION = "{}-answers.safetensors", "outcome.json", "evaluation.json"
 
 
 def examples_stage(recipe: Recipe, name: str, digests: Digests) -> Stage:
@@ -43,7 +44,7 @@ def examples_stage(recipe: Recipe, name: str, digests: Digests) -> Stage:
     return Stage(
         name=f"examples-{name}",
         kind="examples",
-        version=1,
+        version=2,
         settings=task.data_settings(),
         outside=task.fingerprint(digests),
         run=run,
@@ -78,7 +79,7 @@ def augmented_stage(recipe: Recipe, name: str, digests: Digests) -> Stage:
 def training_part(recipe: Recipe, name: str) -> str:
     """The stage that holds the examples that a task's models learn from."""
     task: Any = recipe.tasks[name]
-    return f"augmented-{name}" if task.augment else f"examples-{name}"
+    return f"augmented-{name}" if getattr(task, "augment", None) else f"examples-{name}"
 
 
 def arms(recipe: Recipe, name: str) -> tuple[Arm, ...]:
@@ -113,7 +114,7 @@ def task_stages(recipe: Recipe, name: str, digests: Digests) -> list[Stage]:
                 Stage(
                     name=task_stage_name(name, arm, number),
                     kind="task",
-                    version=2,
+                    version=3,
                     settings=settings,
                     outside=model_identity(recipe, digests) if start is None else {},
                     needs=_needs(f"examples-{name}", training_part(recipe, name), tokenizer, start),
@@ -144,71 +145,71 @@ def _finetuning(recipe: Recipe, name: str, arm: Arm, seed: int) -> Callable[[Wor
     def run(work: Work) -> None:
         from safetensors.numpy import save_file
 
-        from acclimate.artifacts.durable import new_folder, write_json
-        from acclimate.models.building import Labels
-        from acclimate.models.finding import family_of
+        from acclimate.artifacts.durable import write_json
         from acclimate.pipeline.setup_torch import prepare
         from acclimate.pipeline.training_log import TrainingLog
         from acclimate.tokenizer.loading import load_tokenizer
-        from acclimate.tokenizer.specials import suit
         from acclimate.transfer.examples import read_examples
-        from acclimate.transfer.finetune import Splits, finetune
+        from acclimate.transfer.tuning import Around, tune
 
         machine = prepare(work.hardware)
         examples = work.inputs[f"examples-{name}"].folder
-        labels = Labels(tuple(read_json(examples / "labels.json")), task.multi_label)
+        names = read_json(examples / "labels.json")
         own = _as_it_was(recipe, arm)
         place = recipe.model.starts_from if own else work.inputs["tokenizer"].folder  # type: ignore[attr-defined]
         tokenizer = load_tokenizer(place)
-        model = _start(recipe, name, arm, work, tokenizer, labels, seed)
+        model = _start(recipe, name, arm, work, tokenizer, task.labels(names), seed)
         require_positions(model, f"tasks.{name}.sequence_length", task.sequence_length)
+        learnt = read_examples(work.inputs[training_part(recipe, name)].folder, "train")
+        validation, test = (read_examples(examples, part) for part in ("validation", "test"))
+        at_work = task.build(names=names, tokenizer=tokenizer, seed=seed)
+        task.furnish(model, names=names, seed=seed)
+        train = at_work.lesson(learnt, learnt)
 
         with TrainingLog(work, task.length) as log:
-            tuned = finetune(
-                task,
-                model,
-                tokenizer,
-                Splits(
-                    read_examples(work.inputs[training_part(recipe, name)].folder, "train"),
-                    read_examples(examples, "validation"),
-                    read_examples(examples, "test"),
-                ),
-                num_classes=len(labels.names),
-                seed=seed,
-                precision=machine.precision,
-                device=machine.device,
-                micro_batch=work.hardware.micro_batch,
-                watch=log.write,
+            around = Around(
+                machine.precision,
+                machine.device,
+                work.hardware.micro_batch,
+                lambda number: learnt.ids[number if train.owners is None else int(train.owners[number])],
+                log.write,
             )
+            tuned = tune(task, model, train, at_work.lesson(validation, learnt), seed=seed, around=around)
             log.copy_to(work.folder)
-        save_file(
-            {"validation": tuned.validation_scores, "test": tuned.test_scores},
-            work.folder / SCORES,
-        )
+        task.finish(model, learnt)
+        for part, asked in (("validation", validation), ("test", test)):
+            told = at_work.answers(model, asked, precision=machine.precision, device=machine.device)
+            save_file(dict(told), work.folder / ANSWERS.format(part))
         write_json(
             work.folder / OUTCOME,
             {
-                "validation_loss": tuned.validation_loss,
-                "steps": tuned.steps,
-                "tokens": tuned.tokens,
-                "seconds": tuned.seconds,
-                "truncated": tuned.num_truncated,
+                **asdict(tuned),
+                "truncated": getattr(train.store, "num_truncated", 0),
                 "seed": seed,
                 "arm": arm,
             },
         )
         if arm == arms(recipe, name)[0]:
-            folder = new_folder(work.folder / MODEL)
-            model.save_pretrained(folder)
-            tokenizer.model_max_length = task.sequence_length  # what it was tuned and judged at
-            suit(tokenizer, segments="segments" in family_of(model.config).token_inputs)
-            tokenizer.save_pretrained(folder)
+            _keep(work, model, tokenizer, task.sequence_length)
+            task.accompany(work.folder / MODEL, model)
 
     return run
 
 
+def _keep(work: Work, model: PreTrainedModel, tokenizer: Any, sequence_length: int) -> None:
+    from acclimate.artifacts.durable import new_folder
+    from acclimate.models.finding import family_of
+    from acclimate.tokenizer.specials import suit
+
+    folder = new_folder(work.folder / MODEL)
+    model.save_pretrained(folder)
+    tokenizer.model_max_length = sequence_length  # what it was tuned and judged at
+    suit(tokenizer, segments="segments" in family_of(model.config).token_inputs)
+    tokenizer.save_pretrained(folder)
+
+
 def _start(
-    recipe: Recipe, name: str, arm: Arm, work: Work, tokenizer: Any, labels: Labels, seed: int
+    recipe: Recipe, name: str, arm: Arm, work: Work, tokenizer: Any, labels: Labels | None, seed: int
 ) -> PreTrainedModel:
     from acclimate.models.family import Vocabulary
     from acclimate.models.loading import load_model
@@ -232,37 +233,32 @@ def evaluation_stage(recipe: Recipe, name: str, digests: Digests) -> Stage:
     trained = {arm: [task_stage_name(name, arm, n) for n in range(task.seeds)] for arm in own_arms}
 
     def run(work: Work) -> None:
-        import numpy as np
-        from safetensors.numpy import load_file
-
         from acclimate.artifacts.durable import write_json
-        from acclimate.evaluate.classification import evaluate_task
+        from acclimate.evaluate.judging import judge
         from acclimate.transfer.examples import read_examples
 
         examples = work.inputs[f"examples-{name}"].folder
-        test = read_examples(examples, "test")
-        scores = {
-            arm: np.stack([load_file(work.inputs[stage].folder / SCORES)["test"] for stage in stages])
+        names, test = read_json(examples / "labels.json"), read_examples(examples, "test")
+        found = {
+            arm: [task.outcomes(names, test, _answers(work, stage, "test")) for stage in stages]
             for arm, stages in trained.items()
         }
         outcomes = [read_json(work.inputs[stage].folder / OUTCOME) for stage in trained[own_arms[0]]]
-        delivered = int(np.argmin([outcome["validation_loss"] for outcome in outcomes]))
+        losses = [outcome["validation_loss"] for outcome in outcomes]
+        delivered = losses.index(min(losses))
         statistics = read_json(examples / "statistics.json")
-        evaluation = evaluate_task(
+        evaluation = judge(
             task=name,
-            labels=read_json(examples / "labels.json"),
-            multi_label=task.multi_label,
-            texts=_shown(test),
-            targets=test.labels,
-            scores_with=scores[own_arms[0]],
-            scores_without=scores.get("without") if len(own_arms) > 1 else None,
+            with_=found[own_arms[0]],
+            without=found["without"] if len(own_arms) > 1 else None,
             metrics=task.metrics,
             verdict_metric=task.metric,
             interval=recipe.evaluate.intervals,
-            delivered=delivered,
             accounting={key: statistics[key] for key in ("read", "kept", "dropped")},
-            class_counts=statistics["class_counts"],
         )
+        evaluation |= task.details(names, test, found[own_arms[0]][delivered])
+        if "class_counts" in statistics:
+            evaluation["class_counts"] = statistics["class_counts"]
         if task.independent_test is not None:
             models = [work.inputs[stage].folder / MODEL for stage in trained[own_arms[0]]]
             evaluation["independent"] = independently(recipe, name, work, models, delivered)
@@ -270,6 +266,8 @@ def evaluation_stage(recipe: Recipe, name: str, digests: Digests) -> Stage:
             work.folder / EVALUATION,
             {
                 **evaluation,
+                "kind": task.registered_as[1],
+                "head": task.kind,
                 "delivered": trained[own_arms[0]][delivered],
                 "arms": list(own_arms),
                 "outcomes": outcomes,
@@ -279,7 +277,7 @@ def evaluation_stage(recipe: Recipe, name: str, digests: Digests) -> Stage:
     return Stage(
         name=f"evaluation-{name}",
         kind="evaluation",
-        version=1,
+        version=2,
         settings={
             "task": name,
             "judging": task.judging_settings(),
@@ -293,7 +291,7 @@ def evaluation_stage(recipe: Recipe, name: str, digests: Digests) -> Stage:
     )
 
 
-def _shown(examples: Any) -> list[str]:
-    if examples.pairs is None:
-        return list(examples.texts)
-    return [f"{text} ⟷ {pair}" for text, pair in zip(examples.texts, examples.pairs, strict=True)]
+def _answers(work: Work, stage: str, part: str) -> dict[str, Any]:
+    from safetensors.numpy import load_file
+
+    return load_file(work.inputs[stage].folder / ANSWERS.format(part))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from acclimate.artifacts.durable import write_bytes
 from acclimate.artifacts.line_log import LineLog
 from acclimate.engine.fit import Record, ValidationRecord
+from acclimate.engine.growing import GrownRecord
 from acclimate.engine.loop import StepRecord
 from acclimate.pipeline.stage import Work
 from acclimate.recipe.units import Length, Progress
@@ -43,7 +45,7 @@ class TrainingLog:
         self._steps.close()
         self._validations.close()
 
-    def write(self, record: Record, progress: Progress) -> None:
+    def write(self, record: Record | GrownRecord, progress: Progress) -> None:
         """Log the record, emit its event, and show it."""
         if isinstance(record, StepRecord):
             line = {
@@ -69,6 +71,8 @@ class TrainingLog:
             }
             self._validations.append(line)
             self._work.emit("validation", **line)
+        elif isinstance(record, GrownRecord):
+            self._work.emit("grown", **asdict(record))
         else:
             self._steps.sync()
             self._validations.sync()

@@ -34,7 +34,8 @@ def translations_stage(recipe: Recipe) -> Stage:
 
     def run(work: Work) -> None:
         from acclimate.artifacts.durable import write_json, write_text
-        from acclimate.evaluate.translation import Decoding, translate, translation_figures
+        from acclimate.evaluate.translation import translate, translation_figures
+        from acclimate.models.decoding import Decoding
         from acclimate.models.loading import load_model
         from acclimate.pipeline.setup_torch import prepare, threads
         from acclimate.tokenizer.loading import load_tokenizer

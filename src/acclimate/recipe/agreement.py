@@ -44,7 +44,7 @@ def require_streams(recipe: Any) -> None:
     if not recipe.model.remembers:
         family = recipe.model.registered_as[1]
         words = f"{name} carries on what a model remembers, and the family {family} remembers nothing"
-        raise problem(f"{words}; {', '.join(_remembering())} do", at=("pretrain", "objective"))
+        raise problem(f"{words}; {', '.join(_families_with('remembers'))} do", at=("pretrain", "objective"))
     if pretrain.batch.unit != "sequences":
         words = f"{name} reads as many streams side by side as a batch has sequences; expected a number of sequences"
         raise problem(
@@ -60,13 +60,71 @@ def require_streams(recipe: Any) -> None:
         raise problem(words, at=("hardware", "micro_batch"))
 
 
-def _remembering() -> list[str]:
+def require_regularity(recipe: Any) -> None:
+    """Raises ValidationError for a regulariser or an average that has nothing to act on."""
+    parts = [(("pretrain",), recipe.pretrain, recipe.pretrain and recipe.pretrain.objective)]
+    parts += [(("tasks", name), task, task) for name, task in recipe.tasks.items()]
+    for at, settings, asked in parts:
+        if settings is None:
+            continue
+        names = [one.registered_as[1] for one in settings.regularise]
+        for number, one in enumerate(settings.regularise):
+            if names.index(names[number]) < number:
+                raise problem(f"{names[number]} stands here twice", at=(*at, "regularise", number))
+            if one.needs_scores and not asked.scores:
+                words = f"{names[number]} compares the probabilities of classes or tokens, which"
+                words += f" {asked.registered_as[1]} does not tell"
+                raise problem(words, at=(*at, "regularise", number))
+        if settings.average is None:
+            continue
+        if settings.optimizer.registered_as[1] == "nt_asgd":
+            raise problem("nt_asgd averages the weights itself; leave one of them out", at=(*at, "average"))
+        if getattr(settings, "grow", None) is not None:
+            raise problem("weights of models of different depth cannot be averaged", at=(*at, "average"))
+
+
+def require_growth(recipe: Any) -> None:
+    """Raises ValidationError for a model that cannot grow as the pretraining says."""
+    pretrain, model, hardware = recipe.pretrain, recipe.model, recipe.hardware
+    if pretrain is None or model is None or pretrain.grow is None:
+        return
+    grow, at = pretrain.grow, ("pretrain", "grow")
+    family = model.registered_as[1]
+    if not model.layer_lists:
+        words = f"models of the family {family} cannot grow: they have no list of layers of their own"
+        raise problem(f"{words}; these can: {', '.join(_families_with('layer_lists'))}", at=at)
+    if getattr(model, "share", 1) != 1:
+        raise problem("the model's layers share weights (`model.share`), so it cannot grow", at=at)
+    if model.starts_from is not None:
+        words = "a checkpoint's upper layers would be thrown away: only a model of random weights can grow"
+        raise problem(words, at=at)
+    depth = model.depth()
+    last = grow.stages[-1].layers
+    place = (*at, "stages", len(grow.stages) - 1, "layers")
+    if last > depth:
+        words = f"the model has {depth} layers; expected {depth} at most"
+        raise problem(f"{words}, found {last}", at=place)
+    if last == depth and grow.train == "all":
+        words = f"the last stage, that of all {depth} layers, comes by itself; expected less than {depth}"
+        raise problem(f"{words}, found {last}", at=place)
+    if getattr(pretrain.optimizer, "overrides", None):
+        words = "names parameters, of which not all are there in every stage of `grow`; leave one of them out"
+        raise problem(words, at=("pretrain", "optimizer", pretrain.optimizer.registered_as[1], "overrides"))
+    if any(one.registered_as[1] == "mixout" for one in pretrain.regularise):
+        words = "mixout pulls weights back to where they started, which layers that are added have not"
+        raise problem(f"{words}; leave it out", at=("pretrain", "regularise"))
+    if hardware.ranks > 1 and pretrain.length.is_time:
+        words = f"ranks have clocks of their own, and would not grow at the same step of '{pretrain.length}'"
+        raise problem(
+            f"{words}; expected a length in steps, tokens, sequences or epochs", at=("pretrain", "length")
+        )
+
+
+def _families_with(attribute: str) -> list[str]:
     from acclimate.recipe.registry import registry
 
-    families: list[tuple[str, Any]] = [
-        (name, registry.get("family", name)) for name in registry.names("family")
-    ]
-    return [name for name, family in families if family.remembers]
+    names = registry.names("family")
+    return [name for name in names if getattr(registry.get("family", name), attribute)]
 
 
 def _takes(family: Any, objective: Any) -> bool:

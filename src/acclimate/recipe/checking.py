@@ -7,11 +7,13 @@ recipe is a function of the recipe, listed in `CHECKS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from pathlib import Path as FilePath
 from typing import Any
 
 from acclimate.errors import UserError
 from acclimate.recipe.loading import LoadedRecipe
+from acclimate.recipe.paths import fallbacks, resolve_path
 from acclimate.recipe.problems import Path, Problem
 from acclimate.recipe.sections import Recipe
 from acclimate.recipe.settings import Component, Settings, nearest
@@ -28,6 +30,7 @@ def check_recipe(loaded: LoadedRecipe) -> list[Problem]:
 
 
 def problems_of(loaded: LoadedRecipe, found: Iterable[Finding]) -> list[Problem]:
+    found = _with_variables(loaded, found)
     return [Problem(loaded.positions.place(path), path, message) for path, message in dict.fromkeys(found)]
 
 
@@ -37,7 +40,30 @@ def require_sound(loaded: LoadedRecipe, sections: Collection[str] | None = None)
     if sections is not None:
         found = [one for one in found if one[0][:1] and one[0][0] in sections]
     if found:
-        raise loaded.error(found)
+        raise loaded.error(_with_variables(loaded, found))
+
+
+def _with_variables(loaded: LoadedRecipe, found: Iterable[Finding]) -> Iterator[Finding]:
+    """The same; of a path that is not there, and that a variable's default is part of, it is said."""
+    defaults = {
+        resolve_path(text, {"base": loaded.path.parent}): words
+        for text in _strings(loaded.raw)
+        if (words := fallbacks(text))
+    }
+    for path, message in found:
+        for place, words in defaults.items():
+            if place in message and not FilePath(place).exists():
+                message = "; ".join([message, *words])
+                break
+        yield path, message
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (Mapping, list)):
+        for one in value.values() if isinstance(value, Mapping) else value:
+            yield from _strings(one)
 
 
 def findings(recipe: Recipe) -> Iterator[Finding]:
@@ -85,6 +111,21 @@ def _fits_the_model(recipe: Recipe) -> Iterator[Finding]:
         if isinstance(length, int) and length > most:
             message = f"{length} is longer than the model's {most} positions; at most {most} fit"
             yield (*group.path, "sequence_length"), message
+
+
+def _takes_the_pictures(recipe: Recipe) -> Iterator[Finding]:
+    """Pictures must be as large as the model takes them."""
+    try:
+        side = getattr(recipe.model, "image_side", lambda: None)()
+    except UserError:
+        return  # the model's own check tells
+    for group in groups(recipe):
+        given = getattr(group.settings, "image_size", None)
+        if side is not None and given is not None and group.path[:1] == ("pretrain",) and given != side:
+            message = (
+                f"pictures of {given} pixels, and the model takes {side}; say the same in `model.image_size`"
+            )
+            yield (*group.path, "image_size"), message
 
 
 def _holds_a_sequence(recipe: Recipe) -> Iterator[Finding]:
@@ -157,6 +198,7 @@ def _weighs_every_source(recipe: Recipe) -> Iterator[Finding]:
 
 CHECKS: tuple[Callable[[Recipe], Iterable[Finding]], ...] = (
     _fits_the_model,
+    _takes_the_pictures,
     _holds_a_sequence,
     _has_validation,
     _fits_the_checkpoint,

@@ -30,14 +30,29 @@ def expand_variables(text: str) -> str:
     return _VARIABLE.sub(value, text)
 
 
+def fallbacks(text: str) -> list[str]:
+    """Each variable in the text that is not set and so stands for its default, in words."""
+    return [
+        f"the environment variable {match[1]} is not set, and {match[0]} stands for {match[2]!r}"
+        for match in _VARIABLE.finditer(text)
+        if match[2] is not None and not os.environ.get(match[1])
+    ]
+
+
 def _resolve(value: Any, info: ValidationInfo) -> Any:
-    if not isinstance(value, (str, Path)):
-        return value
+    return resolve_path(value, info.context) if isinstance(value, (str, Path)) else value
+
+
+def resolve_path(value: str | Path, context: Any) -> str:
+    """The path with its variables replaced, below the folder that the validation context names as `base`.
+
+    Raises ValueError for an unset variable, or nothing.
+    """
     text = expand_variables(str(value))
     if not text.strip():
         raise ValueError("expected a path, found nothing")
     path = Path(text).expanduser()
-    base = (info.context or {}).get("base")
+    base = (context or {}).get("base")
     return os.path.normpath(path if base is None else Path(base) / path)
 
 

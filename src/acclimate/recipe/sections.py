@@ -8,7 +8,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from acclimate.recipe.agreement import require_heads, require_marks, require_streams
+from acclimate.recipe.agreement import (
+    require_growth,
+    require_heads,
+    require_marks,
+    require_regularity,
+    require_streams,
+)
+from acclimate.recipe.curriculum import Curriculum
+from acclimate.recipe.gradient_lists import once_each, require_gradients
+from acclimate.recipe.growth import Grow
 from acclimate.recipe.portions import Portion, TextUnit
 from acclimate.recipe.settings import Component, Part, Settings
 from acclimate.recipe.study import Study
@@ -25,20 +34,9 @@ Objective = Annotated[Component, Part("objective")]
 Optimizer = Annotated[Component, Part("optimizer")]
 Schedule = Annotated[Component, Part("schedule")]
 Gradient = Annotated[Component, Part("gradient")]
-
-
-def _once_each(parts: list[Component]) -> list[Component]:
-    done: dict[str, str] = {}
-    for part in parts:
-        name = part.registered_as[1]
-        if part.one_of in done:
-            raise ValueError(f"{done[part.one_of]} and {name}: {part.one_of} twice; leave one of them out")
-        if part.one_of is not None:
-            done[part.one_of] = name
-    return parts
-
-
-Gradients = Annotated[list[Gradient], AfterValidator(_once_each)]
+Gradients = Annotated[list[Gradient], AfterValidator(once_each)]
+Regulariser = Annotated[Component, Part("regulariser")]
+Average = Annotated[Component, Part("average")]
 Task = Annotated[Component, Part("task")]
 Interval = Annotated[Component, Part("interval")]
 
@@ -260,27 +258,6 @@ class Validate(Settings):
     """How much of the validation text is used each time, always the same part."""
 
 
-def _counted(length: Length) -> Length:
-    if length.unit not in ("epochs", "sequences"):
-        raise ValueError(f"expected a number of epochs or sequences, found '{length}'")
-    return _some(length)
-
-
-CurriculumLength = Annotated[Length, AfterValidator(_counted), Called("length in epochs or sequences")]
-
-
-class Curriculum(Settings):
-    """Easy sequences first (Platanios et al. 2019): each is drawn from the easiest share √(t·(1 − c²)/T + c²), t the
-    sequences that were seen."""
-
-    by: Literal["rarity", "length"] = "rarity"
-    """What makes a sequence hard. rarity: −Σ log p of its tokens, p their share in the corpus; length: its tokens."""
-    over: CurriculumLength = Length.parse("1 epochs")
-    """T: how long it lasts; then every sequence comes once an epoch."""
-    start: Share = 0.01
-    """c: the share to begin with (Platanios et al.: 1%)."""
-
-
 class Pretrain(Settings):
     """Training on the corpus itself."""
 
@@ -296,12 +273,18 @@ class Pretrain(Settings):
     """How training text is split into tokens at random (validation text never is); the plain way unless given."""
     curriculum: Curriculum | None = None
     """Easy sequences first; off unless given (`{}` will do)."""
+    grow: Grow | None = None
+    """Begin with the model's first layers, and add the others in stages; off unless given."""
     optimizer: Optimizer = Field(default={"adamw": {"lr": 1e-3}})  # type: ignore[assignment]
     """The optimizer."""
     schedule: Schedule = Field(default={"linear": {"warmup": "6%"}})  # type: ignore[assignment]
     """How the learning rate moves over the length."""
     gradients: Gradients = Field(default=[{"clip_norm": 1.0}])  # type: ignore[list-item]
     """What is done to the gradients between backward and step, in this order."""
+    regularise: list[Regulariser] = Field(default=[])
+    """What is done to the loss that is trained on, the first innermost; held-out data are measured without it."""
+    average: Average | None = None
+    """Which average of the weights over the training is judged and delivered; the trained weights unless given."""
     checkpoint: Checkpoint = Checkpoint()
     """When the whole state is written."""
     validate_: Validate = Field(default=Validate(), alias="validate")
@@ -323,8 +306,9 @@ class Evaluate(Settings):
 class Hardware(Settings):
     """What the run may use. It changes what is learnt by rounding only, and micro-batches where dropout falls."""
 
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Arithmetic of the matrix products; all else stays fp32. auto: bf16 where the processor has it."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Arithmetic of the matrix products; all else stays fp32. auto: bf16 where the processor has it. fp16, for CUDA
+    devices without bf16: the loss is scaled, and steps with infinite gradients are skipped."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto takes an accelerator when there is one."""
     threads: int | None = Field(default=None, ge=1)
@@ -376,6 +360,9 @@ class Recipe(Settings):
     def _model_has_the_head(self) -> Recipe:
         require_heads(self)
         require_streams(self)
+        require_regularity(self)
+        require_growth(self)
+        require_gradients(self)
         return self
 
 

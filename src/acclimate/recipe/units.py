@@ -134,6 +134,10 @@ class Length:
             raise ValueError(f"expected a whole number of {unit}, found {value!r}")
         return cls(float(amount), unit)
 
+    @property
+    def is_time(self) -> bool:
+        return self.unit in _SECONDS
+
     def done(self, progress: Progress) -> float:
         """How much of this unit the progress holds, in this length's own unit."""
         if self.unit in _SECONDS:

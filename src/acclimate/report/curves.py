@@ -40,7 +40,15 @@ def _loss(training: Training) -> dict[str, Any] | None:
     if "loss" in seen.columns:
         series.append(Series("validation", seen.step, seen.columns["loss"], "b", marks=True))
         legend.append(("b", "validation"))
-    return _figure(series, "loss", FULL, legend)
+    return _figure(series, "loss", FULL, legend, events=_grown(steps))
+
+
+def _grown(steps: Log) -> list[tuple[float, str]]:
+    """The first step of each stage in which the model has more layers than before, and how many it has."""
+    layers = steps.columns.get("layers", np.empty(0))
+    return [
+        (float(steps.step[at]), f"{layers[at]:.0f} layers") for at in np.flatnonzero(np.diff(layers) > 0) + 1
+    ]
 
 
 def _single(kept: Log, name: str, title: str, tone: str, width: int, **options: Any) -> dict[str, Any] | None:

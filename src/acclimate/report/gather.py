@@ -18,7 +18,7 @@ from acclimate.artifacts.line_log import read_lines
 from acclimate.errors import UserError
 from acclimate.report.numbers import number
 
-STEP_FIELDS = ("loss", "lr", "gradient_norm")
+STEP_FIELDS = ("loss", "lr", "gradient_norm", "layers")
 VALIDATION_FIELDS = ("loss", "bits_per_byte")
 
 

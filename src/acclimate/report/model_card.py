@@ -39,7 +39,7 @@ def model_card(
     parts.append(_table("Architecture", [*architecture(dict(config)), *_size(parameters)]))
     parts.append(_training(corpus or {}, figures or {}))
     parts.append(_results(figures or {}, evaluation or {}))
-    if kind == "classification" and evaluation and evaluation.get("labels"):
+    if evaluation and evaluation.get("labels"):
         labels = ", ".join(_plain(label) for label in evaluation["labels"])
         parts.append(f"## Labels\n\n{labels}\n")
     parts.append("## Limits\n\n" + "".join(f"- {limit}\n" for limit in LIMITS))

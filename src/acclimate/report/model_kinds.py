@@ -59,6 +59,11 @@ _PURPOSES: Mapping[str, Purpose] = {
         "them fits gets one all the same.",
         served=True,
     ),
+    "tokens": Purpose(
+        "token-classification",
+        "AutoModelForTokenClassification",
+        "Texts of the kind it was tuned on. It gives each word one of the labels listed here and knows no others.",
+    ),
 }
 
 

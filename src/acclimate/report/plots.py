@@ -117,10 +117,12 @@ def line_chart(
     x_label: str = "step",
     log: bool = False,
     zero: bool = False,
+    events: Sequence[tuple[float, str]] = (),
 ) -> Markup | None:
     """Curves over a common x axis; None when no series has a point to draw.
 
     title: what y is, written over the axis. log: logarithmic y, without values not above zero. zero: y starts at 0.
+    events: (x, words) of what happened, each an upright line.
     """
     shown = []
     for one in series:
@@ -152,6 +154,11 @@ def line_chart(
     for tick, label in zip(y_scale.ticks, tick_labels(y_scale), strict=True):
         y_at = float(y_scale(tick))
         body += [_line(left, y_at, width - 10, y_at, "grid"), _text(left - 7, y_at + 4, label, "tick", "end")]
+    for at, words in events:
+        x_at = float(x_scale(at))
+        leans = x_at + len(words) * LETTER > width
+        body.append(_line(x_at, top, x_at, base, "reference"))
+        body.append(_text(x_at + (-4 if leans else 4), top - 4, words, "tick", "end" if leans else "start"))
     for one, x, y in shown:
         body += _curve(one, x, y, x_scale, y_scale, x_label)
     return _svg(width, height, f"{title} over {x_label}", body)

@@ -97,6 +97,8 @@ def serve(
     with bind(host, port) as socket:
         address = url(socket)
         say(f"{address} · loading {layout.name}")
+        if layout.others:
+            say(f"not served, for they do not classify texts: {', '.join(layout.others)}")
         service.on_change = lambda changed: (
             say(f"{address} · ready, in {changed.models.embed.loaded.inference.precision}")
             if changed.status == "ready"

@@ -48,6 +48,8 @@ class Layout:
     base: Source | None
     """The masked language model or plain encoder; None where only tasks are served."""
     tasks: tuple[Source, ...] = ()
+    others: tuple[str, ...] = ()
+    """Names of tasks whose models are not served: they do not classify texts."""
 
     @property
     def sources(self) -> list[Source]:
@@ -69,14 +71,14 @@ def find_models(folder: str | Path) -> Layout:
     root = path.resolve()
     if _is_run(root):
         models = sorted(root.glob("tasks/*/model"))
-        tasks = tuple(_read(model, name=model.parent.name) for model in models if _is_model(model))
+        models = [model for model in models if _is_model(model)]
+        served = [model for model in models if _kind(_json(model / "config.json")) == "classification"]
+        tasks = tuple(_read(model, name=model.parent.name) for model in served)
         base = _read(root / "model", name=root.name) if _is_base(root / "model", alone=not tasks) else None
-        wrong = [task.folder for task in tasks if task.kind != "classification"]
-        if wrong:
-            raise UserError(
-                f"{wrong[0]}: a task's model is expected to classify, its config.json says otherwise"
-            )
-        return Layout(root, _run_name(root), base, tasks)
+        if base is None and not tasks:
+            _read(models[0], name=root.name)  # says why it is not served
+        others = tuple(model.parent.name for model in models if model not in served)
+        return Layout(root, _run_name(root), base, tasks, others)
     if not _is_model(root):
         raise UserError(f"{folder}: no config.json, model/ or tasks/*/model/ in it; {_wanted()}")
     source = _read(root, name=root.parent.name if root.name == "model" else root.name)
@@ -95,7 +97,7 @@ def _is_model(folder: Path) -> bool:
 
 def _is_base(folder: Path, *, alone: bool) -> bool:
     """Whether to serve a run's pretrained model; where there are tasks besides, one that is not served is left out."""
-    return _is_model(folder) and (alone or _kind(folder, _json(folder / "config.json")) is not None)
+    return _is_model(folder) and (alone or _kind(_json(folder / "config.json")) is not None)
 
 
 def _is_run(folder: Path) -> bool:
@@ -113,7 +115,9 @@ def _read(folder: Path, *, name: str) -> Source:
         raise UserError(
             f"{folder / 'config.json'}: auto_map names code to be run; such models are not served"
         )
-    kind = _kind(folder, config)
+    kind = _kind(config)
+    if config.get("problem_type") == "regression":
+        raise UserError(f"{folder}: this model predicts numbers (regression); only classification is served")
     if kind is None:
         raise UserError(
             f"{folder / 'config.json'}: architecture {_architecture(config) or '(none)'} is not served; "
@@ -142,17 +146,13 @@ def _architecture(config: dict[str, Any]) -> str:
     return str(architectures[0]) if architectures else ""
 
 
-def _kind(folder: Path, config: dict[str, Any]) -> Kind | None:
+def _kind(config: dict[str, Any]) -> Kind | None:
     """None for an architecture that is not served, such as one that writes text."""
     name = _architecture(config)
     if name.endswith(("ForMaskedLM", "ForPreTraining")):
         return "mlm"
     if name.endswith("ForSequenceClassification"):
-        if config.get("problem_type") == "regression":
-            raise UserError(
-                f"{folder}: this model predicts numbers (regression); only classification is served"
-            )
-        return "classification"
+        return None if config.get("problem_type") == "regression" else "classification"
     writes = name.endswith("LMHeadModel") or config.get("is_encoder_decoder")
     return "encoder" if name.endswith("Model") and not writes else None
 

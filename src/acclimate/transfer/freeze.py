@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from acclimate.errors import UserError
-from acclimate.optim.parameter_groups import depths
-from acclimate.recipe.settings import Component, nearest
+from acclimate.recipe.units import Length
+from acclimate.transfer.blocks import Blocks, require_blocks
+from acclimate.transfer.method import Method, Plan
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-class Freeze(Component):
+class Freeze(Method):
     """The lowest layers, the embedding, or parameters by name keep their weights: they get no gradient and no optimizer
     state, and where all of a module is frozen its dropout is off.
 
@@ -33,37 +33,26 @@ class Freeze(Component):
     match: list[str] = Field(default=[])
     """Patterns of parameters' names that are frozen besides, `*` for anything: `*.attention.*`."""
 
-    def build(self, *, model: nn.Module) -> list[str]:
-        """Names of the parameters that train. Raises UserError where a setting freezes nothing, or all."""
-        names = [name for name, _ in model.named_parameters()]
-        depth = depths(names)
-        blocks = max(depth.values(), default=1) - 1
-        if self.layers > blocks:
-            raise UserError(
-                f"transfer.freeze.layers: the model has {blocks} layers, asked to freeze {self.layers}"
-            )
-        for pattern in self.match:
-            if not any(fnmatchcase(name, pattern) for name in names):
-                raise UserError(
-                    f"transfer.freeze.match: {pattern!r} matches no parameter; {nearest(pattern, names)}"
-                )
-        trained = [name for name in names if not self._frozen(name, depth[name], blocks)]
-        if not trained:
-            raise UserError("transfer.freeze: every parameter is frozen, nothing would train")
-        if len(trained) == len(names):
+    def require_blocks(self, number: int) -> None:
+        if self.layers > number:
+            words = f"the model has {number} layers, asked to freeze {self.layers}"
+            raise UserError(f"transfer.freeze.layers: {words}")
+
+    def build(self, *, model: nn.Module, length: Length, seed: int) -> Plan:
+        blocks = Blocks(model)
+        self.require_blocks(blocks.number)
+        frozen = blocks.chosen([*range(self.layers), *self.match], "transfer.freeze.match")
+        frozen |= blocks.embeddings if self.embeddings else frozenset()
+        if not frozen:
             raise UserError(
                 "transfer.freeze: nothing is frozen; say which `layers`, or leave it out for `full`"
             )
-        return trained
-
-    def _frozen(self, name: str, depth: int, blocks: int) -> bool:
-        low = depth == blocks + 1 and self.embeddings
-        return (
-            low or blocks - self.layers < depth <= blocks or any(fnmatchcase(name, one) for one in self.match)
-        )
+        if frozen == blocks.all:
+            raise UserError("transfer.freeze: every parameter is frozen, nothing would train")
+        return Plan.of(blocks.all - frozen)
 
 
-class HeadOnly(Component):
+class HeadOnly(Method):
     """The body is a fixed source of features; only what stands above its last layer trains: the pooler and the head.
 
     Source: Peters et al. 2019, "To Tune or Not to Tune?". The cheapest transfer, and the one that forgets nothing.
@@ -71,10 +60,35 @@ class HeadOnly(Component):
 
     registered_as: ClassVar[tuple[str, str]] = ("transfer", "head_only")
 
-    def build(self, *, model: nn.Module) -> list[str]:
-        """Names of the parameters that train. Raises UserError for a model without layers, or nothing above them."""
-        depth = depths([name for name, _ in model.named_parameters()])
-        trained = [name for name, layers in depth.items() if not layers]
-        if not trained or len(trained) == len(depth):
-            raise UserError("transfer.head_only: the model has no head above numbered layers")
-        return trained
+    def build(self, *, model: nn.Module, length: Length, seed: int) -> Plan:
+        blocks = Blocks(model)
+        blocks.require_numbered("transfer.head_only")
+        return Plan.of(blocks.head)
+
+
+class Only(Method):
+    """Only the named parts train, and the head: a few layers, the embedding alone, or all biases (BitFit).
+
+    Source: Ben Zaken et al. 2022, "BitFit" (`only: ["*.bias"]`); tuning the embedding alone, `only: [embeddings]`,
+    teaches a domain's words to a body that holds still (Artetxe et al. 2020).
+    """
+
+    registered_as: ClassVar[tuple[str, str]] = ("transfer", "only")
+    bare: ClassVar[str | None] = "parts"
+
+    parts: list[int | str] = Field(min_length=1)
+    """What trains: layers by number (0 the lowest, -1 the top one), `embeddings`, `head`, or patterns of parameters'
+    names, `*` for anything."""
+    head: bool = True
+    """Whether what stands above the last layer trains too; it is new as a rule."""
+
+    def require_blocks(self, number: int) -> None:
+        require_blocks(self.parts, number, "transfer.only.parts")
+
+    def build(self, *, model: nn.Module, length: Length, seed: int) -> Plan:
+        blocks = Blocks(model)
+        chosen = blocks.chosen(self.parts, "transfer.only.parts")
+        trained = chosen | blocks.head if self.head and blocks.number else chosen
+        if trained == blocks.all:
+            raise UserError("transfer.only: every parameter trains; leave it out for `full`")
+        return Plan.of(trained)

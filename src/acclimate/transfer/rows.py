@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from acclimate.corpus.document import Dropped, Reader, Record, comparable, find_column
+from acclimate.corpus.document import Dropped, Reader, Record, find_column
 from acclimate.errors import UserError
 from acclimate.progress import Tell
-from acclimate.transfer.sources import column_key
+from acclimate.transfer.sources import column_key, roles_of
 
 if TYPE_CHECKING:
-    from acclimate.transfer.classification import Classification
+    from acclimate.transfer.task import TaskSettings
 
 _TELL_EVERY = 2000
 _MOST_SAMPLES = 1000
@@ -31,10 +30,13 @@ class Row:
     """`file:line` as the user can open it."""
     text: str
     pair: str | None
+    """The second text, of tasks on two."""
     labels: tuple[str, ...]
-    """Label names, sorted, each once; exactly one unless several are allowed."""
+    """Names of the classes that hold, sorted, each once; none where a task has no classes."""
     key: tuple[str, str]
     """What makes two rows equal: the texts but for case and white space."""
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """What else the task knows of it, as JSON can hold it."""
 
 
 @dataclass
@@ -59,14 +61,15 @@ class Ledger:
         return {"read": self.read, "kept": self.kept, "dropped": dict(sorted(self.dropped.items()))}
 
 
-def read_rows(reader: Reader, task: Classification, ledger: Ledger, tell: Tell) -> list[Row]:
-    """All rows that have a text and a label; the others go to the ledger by reason.
+def read_rows(reader: Reader, task: TaskSettings, ledger: Ledger, tell: Tell) -> list[Row]:
+    """All rows that the task can use; the other records go to the ledger by reason.
 
     Raises UserError where a column is in no record at all, or no row is left.
     """
     rows: list[Row] = []
     first: Record | None = None
-    unseen = {role for role in ("text", "pair", "label") if getattr(task, role) is not None}
+    roles = roles_of(task)
+    unseen = set(roles)
     total = reader.bytes_total()
     for number, record in enumerate(reader.records()):
         if number % _TELL_EVERY == 0:
@@ -77,8 +80,8 @@ def read_rows(reader: Reader, task: Classification, ledger: Ledger, tell: Tell) 
             continue
         first = first or record
         if unseen:
-            unseen = {role for role in unseen if find_column(record.fields, getattr(task, role)) is None}
-        made = _row(record, task)
+            unseen = {role for role in unseen if find_column(record.fields, roles[role]) is None}
+        made = task.row(record)
         if isinstance(made, Dropped):
             ledger.drop(made)
         else:
@@ -86,15 +89,16 @@ def read_rows(reader: Reader, task: Classification, ledger: Ledger, tell: Tell) 
     tell(reader.bytes_done, total, "bytes")
     if first is not None:
         for role in sorted(unseen, reverse=True):
-            column_key(first, getattr(task, role), role)
+            column_key(first, roles[role], role)
     if not rows:
         raise UserError(_nothing_left(reader.name, task, ledger))
     return rows
 
 
-def _nothing_left(name: str, task: Classification, ledger: Ledger) -> str:
+def _nothing_left(name: str, task: TaskSettings, ledger: Ledger) -> str:
     if ledger.dropped["no_label"] and ledger.dropped["no_label"] == ledger.read - ledger.dropped["empty"]:
-        return f"{name}: the label column {task.label!r} is empty in all {ledger.dropped['no_label']} records"
+        column = roles_of(task).get("label", "label")
+        return f"{name}: the label column {column!r} is empty in all {ledger.dropped['no_label']} records"
     reasons = (
         ", ".join(f"{reason} {num}" for reason, num in sorted(ledger.dropped.items()))
         or "the source is empty"
@@ -103,29 +107,13 @@ def _nothing_left(name: str, task: Classification, ledger: Ledger) -> str:
     return f"{name}: no labelled example in {ledger.read} records: {reasons}{where}"
 
 
-def _cell(record: Record, column: str | int) -> str | None:
+def cell(record: Record, column: str | int) -> str | None:
+    """What stands in a column, without white space around it; None where the record has no such column."""
     key = find_column(record.fields, column)
     return None if key is None else record.fields[key].strip()
 
 
-def _row(record: Record, task: Classification) -> Row | Dropped:
-    text = _cell(record, task.text)
-    pair = None if task.pair is None else _cell(record, task.pair)
-    if not text or (task.pair is not None and not pair):
-        return Dropped("no_text", record.place, f"{task.text if not text else task.pair!r} is empty")
-    cell = _cell(record, task.label)
-    try:
-        labels = _several(cell, task.separator) if task.multi_label else ((cell,) if cell else None)
-    except ValueError as error:
-        return Dropped("malformed_label", record.place, str(error))
-    if labels is None:
-        return Dropped("no_label", record.place, f"{task.label!r} is empty")
-    return Row(
-        _identity(record), record.place, text, pair, labels, (comparable(text), comparable(pair or ""))
-    )
-
-
-def _identity(record: Record) -> str:
+def identity(record: Record) -> str:
     """The source's name with the file and line: the same wherever the data are kept."""
     name = Path(record.place).name
     file, _, _ = name.rpartition(":")
@@ -134,23 +122,6 @@ def _identity(record: Record) -> str:
         if Path(record.source).name == file
         else f"{record.source}/{name}"
     )
-
-
-def _several(cell: str | None, separator: str) -> tuple[str, ...] | None:
-    """Label names of a cell; an empty cell or list means that no label holds, a missing one that nothing is known."""
-    if cell is None:
-        return None
-    if cell.startswith("["):
-        try:
-            items = json.loads(cell)
-        except ValueError as error:
-            raise ValueError(f"{cell[:80]!r} is no JSON list: {error}") from None
-        if not all(isinstance(item, (str, int, float)) for item in items):
-            raise ValueError(f"expected a list of names, found {cell[:80]!r}")
-        names = [item if isinstance(item, str) else json.dumps(item) for item in items]
-    else:
-        names = cell.split(separator)
-    return tuple(sorted({name.strip() for name in names} - {""}))
 
 
 def repeats(rows: list[Row]) -> tuple[int, int]:

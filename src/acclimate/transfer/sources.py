@@ -16,28 +16,39 @@ from acclimate.errors import UserError
 from acclimate.recipe.settings import nearest
 
 if TYPE_CHECKING:
-    from acclimate.transfer.classification import Classification
+    from acclimate.transfer.task import TaskSettings
 
 _LOOK_AT = 100  # records that a check reads at most while it looks for a good one
 
 
-def open_readers(task: Classification) -> dict[str, Reader]:
+def open_readers(task: TaskSettings) -> dict[str, Reader]:
     """The built readers by what they read: `train`, `validation`, `test`, or `data`. Raises UserError."""
     if task.data is not None:
         return {"data": task.data.build()}
     named = {"train": task.train, "validation": task.validation, "test": task.test}
-    return {name: _files(task, path).build() for name, path in named.items() if path is not None}
+    return {name: _reader(task, source) for name, source in named.items() if source is not None}
 
 
-def open_independent(task: Classification) -> Reader | None:
+def open_independent(task: TaskSettings) -> Reader | None:
     """The built reader of the independent test; nothing is read yet."""
     return None if task.independent_test is None else _files(task, task.independent_test).build()
 
 
-def _files(task: Classification, path: str) -> Files:
+def roles_of(task: TaskSettings) -> dict[str, str | int]:
+    """The columns that every record should have, by what they are to the task."""
+    named = {role: getattr(task, role) for role in task.columns}
+    return {role: column for role, column in named.items() if column is not None}
+
+
+def _reader(task: TaskSettings, source: Any) -> Reader:
+    built: Reader = (_files(task, source) if isinstance(source, str) else source).build()
+    return built
+
+
+def _files(task: TaskSettings, path: str) -> Files:
     settings: dict[str, Any] = {
         "path": path,
-        "text": task.text,
+        "text": next(iter(roles_of(task).values())),
         "header": task.header,
         "encoding": task.encoding,
     }
@@ -56,9 +67,9 @@ def _files(task: Classification, path: str) -> Files:
         raise UserError(f"{path}: " + "; ".join(one["msg"] for one in error.errors())) from None
 
 
-def _named_columns(task: Classification, path: str) -> None:
-    for role in ("text", "pair", "label"):
-        if isinstance(column := getattr(task, role), int):
+def _named_columns(task: TaskSettings, path: str) -> None:
+    for role, column in roles_of(task).items():
+        if isinstance(column, int):
             raise UserError(f"{path}: columns of JSON lines have names, found the number {column} ({role})")
 
 
@@ -78,7 +89,7 @@ def _absent(fields: Mapping[str, str], column: str | int, role: str) -> str:
     return f"there is no column {column!r} ({role}); {hint}{others}"
 
 
-def check_sources(task: Classification) -> list[tuple[tuple[str, ...], str]]:
+def check_sources(task: TaskSettings) -> list[tuple[tuple[str, ...], str]]:
     """(place below the task, what is wrong) for everything that the first records of each source show."""
     found: list[tuple[tuple[str, ...], str]] = []
     if task.near is not None:
@@ -95,23 +106,20 @@ def check_sources(task: Classification) -> list[tuple[tuple[str, ...], str]]:
         source = getattr(task, name)
         if source is not None:
             try:
-                found.extend(
-                    _check_one(task, name, source.build() if name == "data" else _files(task, source).build())
-                )
+                found.extend(_check_one(task, name, _reader(task, source)))
             except UserError as error:
                 found.append(((name,), str(error)))
     return found
 
 
-def _check_one(task: Classification, name: str, reader: Reader) -> list[tuple[tuple[str, ...], str]]:
+def _check_one(task: TaskSettings, name: str, reader: Reader) -> list[tuple[tuple[str, ...], str]]:
     records = [one for one in islice(reader.records(), _LOOK_AT) if isinstance(one, Record)]
     if not records:
         problems = reader.check() or [f"{reader.name}: none of the first records can be read"]
         return [((name,), each) for each in problems]
     found: list[tuple[tuple[str, ...], str]] = []
-    for role in ("text", "pair", "label"):
-        column = getattr(task, role)
+    for role, column in roles_of(task).items():
         # JSON lines may leave a key out here and there; one that none of the first records has is wrong.
-        if column is not None and all(find_column(one.fields, column) is None for one in records):
+        if all(find_column(one.fields, column) is None for one in records):
             found.append(((role,), f"{records[0].place}: {_absent(records[0].fields, column, role)}"))
     return found

@@ -149,7 +149,7 @@ def test_byte_level_tokens_are_numbered_by_the_dictionary(
         {"model": fairseq(model, old=False), "args": Namespace(encoder_attention_heads=4)},
         tmp_path / "in" / "model.pt",
     )
-    assert import_checkpoint(tmp_path / "in", tmp_path / "out").has_tokenizer
+    assert import_checkpoint(tmp_path / "in", tmp_path / "out").tokens
     ours = AutoTokenizer.from_pretrained(tmp_path / "out")
     vocabulary = {
         name: id
@@ -267,7 +267,7 @@ def test_a_dictionary_alone_or_damaged(tmp_path: Path, random_weights: Callable[
     )
     write_dictionary(tmp_path / "in", ["8", "7"])
     account = import_checkpoint(tmp_path / "in", tmp_path / "out")
-    assert not account.has_tokenizer and "does not say how text is cut" in account.tokenizer
+    assert account.tokens is None and "does not say how text is cut" in account.tokenizer
     (tmp_path / "in" / "encoder.json").write_text(json.dumps({"a": 8}))
     (tmp_path / "in" / "vocab.bpe").write_text("#version\n")
     (tmp_path / "in" / "dict.txt").write_text("8 12\nnonsense\n")

@@ -283,7 +283,7 @@ def test_alberts_own_pieces_are_cut_as_transformers_cuts_them(
         tmp_path / "in" / "model.ckpt", {n: t.t() if n.endswith("kernel") else t for n, t in tensors.items()}
     )
     write_json(tmp_path / "in" / "albert_config.json", settings(config, "embedding_size"))
-    assert import_checkpoint(tmp_path / "in", tmp_path / "out").has_tokenizer
+    assert import_checkpoint(tmp_path / "in", tmp_path / "out").tokens
     ours = AutoTokenizer.from_pretrained(tmp_path / "out")
     pieces = [(processor.id_to_piece(n), processor.get_score(n)) for n in range(rows)]
     theirs = AlbertTokenizer(vocab=pieces)

@@ -176,7 +176,7 @@ def test_the_tokenizer_must_fit(tmp_path: Path, bert: Any) -> None:
     folder = write(tmp_path / "in", bert, older(bert))
     write_vocabulary(tmp_path / "other", 41)
     with pytest.raises(
-        UserError, match="the tokenizer has 41 tokens, the model 40; it belongs to another model"
+        UserError, match="the tokenizer has 41 tokens, the model's table 40 rows; it belongs to another model"
     ):
         import_checkpoint(folder, tmp_path / "out", tokenizer=tmp_path / "other")
     (tmp_path / "other" / "vocab.txt").write_text("a\nb\n")

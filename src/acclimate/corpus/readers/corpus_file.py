@@ -70,6 +70,10 @@ class CorpusFile:
                 else:
                     yield line
 
+    def num_lines(self) -> int:
+        """How many lines there are. Raises BrokenStream."""
+        return sum(map(len, decoded_lines(self.blocks(), None, MOST_CHARACTERS)))
+
     def first_line(self) -> str:
         """The first line that is not blank, by which shapes tell themselves apart; "" where there is none."""
         try:

@@ -13,11 +13,14 @@ from acclimate.corpus.document import Dropped
 from acclimate.corpus.readers.corpus_file import CorpusFile
 from acclimate.corpus.readers.entries import Entry, Fields, wrong
 from acclimate.corpus.readers.shaped import ShapedReader, StandardCorpus
-from acclimate.corpus.sources.byte_blocks import COMPRESSED
+from acclimate.corpus.sources.byte_blocks import COMPRESSED, BrokenStream
 from acclimate.errors import UserError
 
 _MOST_LINES = 20_000
 """Lines of a document at most, where files say nothing of where documents end."""
+
+_MOST_COUNTED = 64 << 20
+"""Stored bytes of files whose lines are counted before anything runs."""
 
 
 class Parallel(StandardCorpus):
@@ -133,6 +136,25 @@ class MosesReader(ShapedReader):
     def companions(self, file: CorpusFile) -> Sequence[CorpusFile]:
         found = [*(self._side(file, side) for side in self.settings.sides[1:]), self._ids(file)]
         return [one for one in found if one is not None]
+
+    def misaligned(self) -> str | None:
+        """Of which first file a side has another number of lines; None where none has, or they are too large for a
+        look."""
+        try:
+            if (self.bytes_total() or _MOST_COUNTED) >= _MOST_COUNTED:
+                return None
+            with self._opened() as (_, files):
+                for file in files:
+                    lines = file.num_lines()
+                    for side in self.settings.sides[1:]:
+                        other = self._side(file, side)
+                        if other is not None and (theirs := other.num_lines()) != lines:
+                            return f"{file.stored.place} has {lines:,} lines, and {other.bare} beside it {theirs:,}"
+        except BrokenStream:
+            pass  # told when it is read
+        finally:
+            self.bytes_done = 0
+        return None
 
     def entries(self, file: CorpusFile) -> Iterator[Entry | Dropped]:
         sides = {side: self._side(file, side) for side in self.settings.sides[1:]}

@@ -73,6 +73,10 @@ class Bart(TakesActivation, EncoderDecoder):
         return super().of_vocabulary(vocabulary) | {"forced_eos_token_id": vocabulary.ends[1]}
 
     @classmethod
+    def closing_norm(cls, config: Any) -> str | None:
+        return "final_layer_norm"
+
+    @classmethod
     def decoder_start(cls, vocabulary: Vocabulary) -> int | None:
         return vocabulary.ends[1]
 

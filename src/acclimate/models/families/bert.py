@@ -45,6 +45,7 @@ class Bert(TakesActivation):
         "large": _size(24, 1024, 16),
     }
     default_size: ClassVar[str] = "mini"
+    layer_lists: ClassVar[Mapping[str, str]] = {"encoder.layer": "num_hidden_layers"}
     preset: ClassVar[Mapping[str, Any]] = {
         "max_position_embeddings": 512,
         "type_vocab_size": 2,
@@ -63,6 +64,10 @@ class Bert(TakesActivation):
     ) = None
     """Layers/hidden/heads: tiny 2/128/2, mini 4/256/4, small 4/512/8, medium 8/512/8, base 12/768/12,
     large 24/1024/16. Mini when nothing is given. The other kinds of base differ in their published vocabulary alone."""
+
+    @classmethod
+    def closing_norm(cls, config: Any) -> str | None:
+        return "output.LayerNorm"
 
     @classmethod
     def before_vocabulary(cls, model: PreTrainedModel, hidden: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ class DistilBert(TakesActivation):
     }
     activation_key: ClassVar[str] = "activation"
     default_size: ClassVar[str] = "base"
+    layer_lists: ClassVar[Mapping[str, str]] = {"transformer.layer": "n_layers"}
     preset: ClassVar[Mapping[str, Any]] = {"vocab_size": 30522, "max_position_embeddings": 512}
     token_inputs: ClassVar[Mapping[str, str]] = {}
 
@@ -37,6 +38,10 @@ class DistilBert(TakesActivation):
             "seq_classif_dropout": self.dropout,
             "attention_dropout": self.attention_dropout,
         }
+
+    @classmethod
+    def closing_norm(cls, config: Any) -> str | None:
+        return "output_layer_norm"
 
     @classmethod
     def before_vocabulary(cls, model: PreTrainedModel, hidden: Tensor) -> Tensor:

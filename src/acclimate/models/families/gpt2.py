@@ -45,6 +45,7 @@ class Gpt2(TakesActivation):
     }
     activation_key: ClassVar[str] = "activation_function"
     default_size: ClassVar[str] = "mini"
+    layer_lists: ClassVar[Mapping[str, str]] = {"h": "n_layer"}
     preset: ClassVar[Mapping[str, Any]] = {"n_positions": 1024}
     kinds: ClassVar[Mapping[Kind, str]] = {
         one: AUTO_CLASSES[one] for one in ("encoder", "clm", "classification", "tokens")
@@ -67,8 +68,7 @@ class Gpt2(TakesActivation):
         }
 
     def of_vocabulary(self, vocabulary: Vocabulary) -> dict[str, Any]:
-        first, last = vocabulary.ends
-        return super().of_vocabulary(vocabulary) | {"bos_token_id": first, "eos_token_id": last}
+        return super().of_vocabulary(vocabulary) | vocabulary.ends_of_config()
 
     def positioned(self) -> dict[str, Any]:
         return {"n_positions": self.positions}

@@ -52,6 +52,7 @@ class Llama(Gpt2):
         "13b": _size(40, 5120, 40, 13824),
     }
     activation_key: ClassVar[str] = "hidden_act"
+    layer_lists: ClassVar[Mapping[str, str]] = {"layers": "num_hidden_layers"}
     default_size: ClassVar[str] = "mini"
     preset: ClassVar[Mapping[str, Any]] = {
         "vocab_size": 32000,

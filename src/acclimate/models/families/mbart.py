@@ -35,6 +35,10 @@ class MBart(Bart):
     """Layers (of each stack)/hidden/heads: tiny 2/128/2, mini 4/256/4, cc25 12/1024/16. Mini when nothing is given."""
 
     @classmethod
+    def closing_norm(cls, config: Any) -> str | None:
+        return None
+
+    @classmethod
     def decoder_start(cls, vocabulary: Vocabulary) -> int | None:
         return None
 

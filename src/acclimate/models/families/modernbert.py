@@ -40,6 +40,7 @@ class ModernBert(TakesActivation):
     }
     activation_key: ClassVar[str] = "hidden_activation"
     default_size: ClassVar[str] = "base"
+    layer_lists: ClassVar[Mapping[str, str]] = {"layers": "num_hidden_layers"}
     preset: ClassVar[Mapping[str, Any]] = {
         "vocab_size": 50368,
         "max_position_embeddings": 8192,

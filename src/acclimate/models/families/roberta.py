@@ -40,6 +40,7 @@ class Roberta(TakesActivation):
         "large": roberta_size(24, 1024, 16),
     }
     default_size: ClassVar[str] = "base"
+    layer_lists: ClassVar[Mapping[str, str]] = {"encoder.layer": "num_hidden_layers"}
     preset: ClassVar[Mapping[str, Any]] = {
         "vocab_size": 50265,
         "max_position_embeddings": 514,
@@ -50,6 +51,10 @@ class Roberta(TakesActivation):
 
     size: Literal["distil", "base", "large"] | None = None
     """Layers/hidden/heads: distil 6/768/12, base 12/768/12, large 24/1024/16. Base when nothing is given."""
+
+    @classmethod
+    def closing_norm(cls, config: Any) -> str | None:
+        return "output.LayerNorm"
 
     def config(self, vocabulary: Vocabulary | None = None) -> Any:
         config = super().config(vocabulary)

@@ -54,6 +54,10 @@ class T5(TakesActivation, EncoderDecoder):
         "11b": _size(24, 1024, 128, 65536, 128),
     }
     default_size: ClassVar[str] = "mini"
+    layer_lists: ClassVar[Mapping[str, str]] = {
+        "encoder.block": "num_layers",
+        "decoder.block": "num_decoder_layers",
+    }
     lacks: ClassVar[tuple[str, ...]] = ("positions", "attention_dropout")
 
     size: Literal["tiny", "mini", "small", "base", "large", "3b", "11b"] | None = None

@@ -54,8 +54,7 @@ class XlNet(TakesActivation):
         return {"dropout": self.dropout, "summary_last_dropout": self.dropout}
 
     def of_vocabulary(self, vocabulary: Vocabulary) -> dict[str, Any]:
-        first, last = vocabulary.ends
-        return super().of_vocabulary(vocabulary) | {"bos_token_id": first, "eos_token_id": last}
+        return super().of_vocabulary(vocabulary) | vocabulary.ends_of_config()
 
     @classmethod
     def max_length(cls, config: Any) -> int | None:

@@ -13,7 +13,8 @@ from acclimate.models.importing import fairseq, google, torch_layout, uer
 from acclimate.models.importing.fitting import Fitted, configuration, fit, in_body
 from acclimate.models.importing.foreign import Foreign
 from acclimate.models.importing.sources import Found, Layout, find
-from acclimate.models.importing.vocabularies import find_tokenizer
+from acclimate.models.importing.vocabularies import find_tokenizer, num_ids
+from acclimate.models.quiet import quiet
 from acclimate.recipe.settings import nearest
 
 if TYPE_CHECKING:
@@ -90,8 +91,11 @@ class Account:
     folder: Path
     models: list[Imported]
     tokenizer: str
-    """What the tokenizer was made from; why there is none where `has_tokenizer` is false."""
-    has_tokenizer: bool
+    """What the tokenizer was made from; why there is none where it has no `tokens`."""
+    tokens: int | None
+    """Ids of the tokenizer."""
+    rows: int
+    """Of the model's table of tokens; those behind the tokenizer's are padding, and belong to no token."""
 
     @property
     def complete(self) -> bool:
@@ -104,7 +108,12 @@ class Account:
             "layout": self.layout,
             "folder": str(self.folder) if self.complete else None,
             "complete": self.complete,
-            "tokenizer": {"found": self.has_tokenizer, "told": self.tokenizer},
+            "tokenizer": {
+                "found": self.tokens is not None,
+                "told": self.tokenizer,
+                "tokens": self.tokens,
+                "rows": self.rows,
+            },
             "models": [one.to_json() for one in self.models],
         }
 
@@ -123,22 +132,25 @@ def import_checkpoint(
     Raises UserError for what cannot be read, is damaged or holds code; nothing is left behind then.
     """
     _require_free(target)
-    found = find(source, layout, config)
-    models = [_imported(one) for one in _converted(found, family)]
-    lead = models[0]
-    vocabulary, told = find_tokenizer(
-        found.folder if tokenizer is None else _existing(tokenizer),
-        lead.foreign.model_type,
-        int(lead.fitted.config.vocab_size),
-        languages=_languages(found),
-    )
-    account = Account(source, found.layout, target, models, told, vocabulary is not None)
-    if account.complete:
-        near = next(place for place in target.absolute().parents if place.is_dir())
-        with durable.scratch_folder(near) as scratch:
-            for one in models:
-                _write(one, scratch / one.foreign.part, vocabulary)
-            durable.link_tree(scratch, target)
+    with quiet():
+        found = find(source, layout, config)
+        models = [_imported(one) for one in _converted(found, family)]
+        lead = models[0]
+        rows = int(lead.fitted.config.vocab_size)
+        vocabulary, told = find_tokenizer(
+            found.folder if tokenizer is None else _existing(tokenizer),
+            lead.foreign.model_type,
+            rows,
+            languages=_languages(found),
+        )
+        tokens = None if vocabulary is None else num_ids(vocabulary)
+        account = Account(source, found.layout, target, models, told, tokens, rows)
+        if account.complete:
+            near = next(place for place in target.absolute().parents if place.is_dir())
+            with durable.scratch_folder(near) as scratch:
+                for one in models:
+                    _write(one, scratch / one.foreign.part, vocabulary)
+                durable.link_tree(scratch, target)
     return account
 
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
 _MASK = "<mask>"
 _OVERWRITE = "#fairseq:overwrite"
+_MOST_PADDING = 128
+"""Rows without a token that a table may have, or a twentieth of them. Published tables are padded to multiples of 8 to
+1024: that of T5 by 28 rows, of ByT5 by 125 (of 384), of GPT-J by 143 (of 50,400), of Phi by 905 (of 51,200)."""
 _UNMATCHED = -100.0
 """Score of an entry that the SentencePiece model does not know: no text is cut that way."""
 
@@ -37,11 +40,22 @@ def find_tokenizer(
     are damaged or do not fit the model.
     """
     tokenizer, told = _found(place, model_type, rows, languages)
-    if tokenizer is not None and len(tokenizer) > rows:
-        raise UserError(
-            f"{told}: the tokenizer has {len(tokenizer):,} tokens, the model {rows:,}; it belongs to another model"
-        )
+    if tokenizer is not None:
+        tokens = num_ids(tokenizer)
+        numbers = f"{told}: the tokenizer has {tokens:,} tokens, the model's table {rows:,} rows"
+        if tokens > rows:
+            raise UserError(f"{numbers}; it belongs to another model")
+        if rows - tokens > max(_MOST_PADDING, rows // 20):
+            raise UserError(
+                f"{numbers}: too many without a token to be padding, so it belongs to another model or is cut short; "
+                "name the right one with --tokenizer"
+            )
     return tokenizer, told
+
+
+def num_ids(tokenizer: PreTrainedTokenizerFast) -> int:
+    """How many rows a table needs for all ids of the tokenizer."""
+    return max(tokenizer.get_vocab().values(), default=-1) + 1
 
 
 def _found(

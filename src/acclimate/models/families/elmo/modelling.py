@@ -144,9 +144,6 @@ class ElmoForBiLm(ElmoPreTrainedModel):
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size)
         self.post_init()
 
-    def get_output_embeddings(self) -> nn.Module:
-        return self.lm_head
-
     def forward(self, input_ids: Tensor, labels: Tensor | None = None, **others: Any) -> BiLmOutput:
         """labels [B, L] are the inputs themselves, −100 where nothing is asked; the loss is the mean of both ways'."""
         ahead, back = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from acclimate.errors import UserError
-from acclimate.models.family import INITIALISER, Family
+from acclimate.models.family import INITIALISER, Family, Vocabulary
 from acclimate.models.kinds import Kind
 from acclimate.recipe.settings import Component
 from acclimate.recipe.units import Share
@@ -62,6 +62,9 @@ class Recurrent(Family):
     """How random weights are drawn (Zaremba et al.: uniform in ±0.1 small, ±0.05 medium, ±0.04 large); a checkpoint's
     weights are kept."""
 
+    def of_vocabulary(self, vocabulary: Vocabulary) -> dict[str, Any]:
+        return super().of_vocabulary(vocabulary) | vocabulary.ends_of_config()
+
     def changes(self) -> dict[str, Any]:
         if self.dropout is None:
             return {}
@@ -70,13 +73,17 @@ class Recurrent(Family):
 
     def build(self, **given: Any) -> PreTrainedModel:
         model = super().build(**given)
+        self.require_fitting(model.config.to_dict())
+        return model
+
+    def require_fitting(self, found: Mapping[str, Any]) -> None:
+        super().require_fitting(found)
         cell = self.preset["cell"]
-        if model.config.cell != cell:
+        if found.get("cell") != cell:
             raise UserError(
-                f"{self.checkpoint} holds a recurrent model of the cell {model.config.cell!r}, and the family "
+                f"{self.checkpoint} holds a recurrent model of the cell {found.get('cell')!r}, and the family "
                 f"{self.registered_as[1]} has {cell!r}"
             )
-        return model
 
     @classmethod
     def width(cls, config: Any) -> int:

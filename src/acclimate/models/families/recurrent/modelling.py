@@ -6,15 +6,15 @@ Legend: B sequences, L their length, E embedding size, H size of the last layer,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
-from transformers.modeling_outputs import CausalLMOutput, SequenceClassifierOutput
 from transformers.utils import ModelOutput
 
+from acclimate.models.causal_heads import CausalGenerationMixin, LastTokenClassifierMixin
 from acclimate.models.families.recurrent.configuration import RecurrentConfig
 from acclimate.models.families.recurrent.dropouts import LockedDropout, without_words
 from acclimate.models.families.recurrent.layer import RecurrentLayer
@@ -35,6 +35,7 @@ class RecurrentOutput(ModelOutput):
 class RecurrentPreTrainedModel(PreTrainedModel):
     config_class = RecurrentConfig
     base_model_prefix = "model"
+    _input_embed_layer = "embed"
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -49,7 +50,7 @@ class RecurrentPreTrainedModel(PreTrainedModel):
 
 
 class RecurrentModel(RecurrentPreTrainedModel):
-    """Embeddings and recurrent layers. Padding stands behind a sequence's tokens, where no state comes from."""
+    """Embeddings and recurrent layers. Padding behind a text changes nothing; in front each place costs a step."""
 
     def __init__(self, config: RecurrentConfig) -> None:
         super().__init__(config)
@@ -71,12 +72,6 @@ class RecurrentModel(RecurrentPreTrainedModel):
         self.dropouts = nn.ModuleList(LockedDropout(share, locked=config.locked_dropout) for share in shares)
         self.post_init()
 
-    def get_input_embeddings(self) -> nn.Module:
-        return self.embed
-
-    def set_input_embeddings(self, value: nn.Module) -> None:
-        self.embed = value  # type: ignore[assignment]
-
     def forward(
         self,
         input_ids: Tensor,
@@ -84,7 +79,27 @@ class RecurrentModel(RecurrentPreTrainedModel):
         memory: dict[str, Tensor] | None = None,
         **others: Any,
     ) -> RecurrentOutput:
-        """input_ids [B, L]; `memory` is what the call before returned, None at the start of a text."""
+        """input_ids [B, L]; `memory` is what the call before returned, None at the start of a text. Of padding in front
+        of a sequence (0 in attention_mask [B, L or more], whose last L are looked at) nothing is remembered."""
+        ahead = 0
+        if attention_mask is not None:
+            real = attention_mask[:, -input_ids.shape[1] :].bool()
+            ahead = int(real.int().argmax(1).max())
+        outs: list[RecurrentOutput] = []
+        for place in range(ahead):
+            outs.append(self._read(input_ids[:, place : place + 1], memory))
+            memory = {
+                name: torch.where(real[:, place, None], new, 0 if memory is None else memory[name])
+                for name, new in outs[-1].memory.items()  # type: ignore[union-attr]
+            }
+        outs.append(self._read(input_ids[:, ahead:], memory))
+        hidden, undropped = (
+            torch.cat([one[name] for one in outs], dim=1) if ahead else outs[0][name]
+            for name in ("last_hidden_state", "undropped")
+        )
+        return RecurrentOutput(last_hidden_state=hidden, undropped=undropped, memory=outs[-1].memory)
+
+    def _read(self, input_ids: Tensor, memory: dict[str, Tensor] | None) -> RecurrentOutput:
         x = self.dropouts[0](self._embedded(input_ids))
         after: dict[str, Tensor] = {}
         for number, layer in enumerate(self.layers):
@@ -101,10 +116,8 @@ class RecurrentModel(RecurrentPreTrainedModel):
         return functional.embedding(input_ids, without_words(self.embed.weight, p))
 
 
-class RecurrentForCausalLM(RecurrentPreTrainedModel):
-    """With a projection onto the vocabulary, tied to the embeddings where the configuration says so."""
-
-    _tied_weights_keys: ClassVar[dict[str, str]] = {"lm_head.weight": "model.embed.weight"}
+class RecurrentForCausalLM(CausalGenerationMixin, RecurrentPreTrainedModel):
+    """With a projection onto the vocabulary."""
 
     def __init__(self, config: RecurrentConfig) -> None:
         super().__init__(config)
@@ -112,22 +125,8 @@ class RecurrentForCausalLM(RecurrentPreTrainedModel):
         self.lm_head = nn.Linear(config.sizes[-1], config.vocab_size)
         self.post_init()
 
-    def get_output_embeddings(self) -> nn.Module:
-        return self.lm_head
 
-    def set_output_embeddings(self, new: nn.Module) -> None:
-        self.lm_head = new  # type: ignore[assignment]
-
-    def forward(self, input_ids: Tensor, labels: Tensor | None = None, **others: Any) -> CausalLMOutput:
-        """labels [B, L] are the inputs themselves, −100 where nothing is asked; they are shifted here."""
-        logits = self.lm_head(self.model(input_ids, **others).last_hidden_state)
-        loss = None
-        if labels is not None:
-            loss = self.loss_function(logits, labels, vocab_size=self.config.vocab_size)
-        return CausalLMOutput(loss=loss, logits=logits)
-
-
-class RecurrentForSequenceClassification(RecurrentPreTrainedModel):
+class RecurrentForSequenceClassification(LastTokenClassifierMixin, RecurrentPreTrainedModel):
     """With a classifier of the state after a sequence's last token."""
 
     def __init__(self, config: RecurrentConfig) -> None:
@@ -137,24 +136,6 @@ class RecurrentForSequenceClassification(RecurrentPreTrainedModel):
         self.dropout = nn.Dropout(config.classifier_dropout)
         self.classifier = nn.Linear(config.sizes[-1], config.num_labels)
         self.post_init()
-
-    def forward(
-        self,
-        input_ids: Tensor,
-        attention_mask: Tensor | None = None,
-        labels: Tensor | None = None,
-        **others: Any,
-    ) -> SequenceClassifierOutput:
-        """labels [B] classes, or float [B, C] for several at once."""
-        hidden = self.model(input_ids, **others).last_hidden_state
-        last = hidden.new_full((len(hidden),), hidden.shape[1] - 1, dtype=torch.long)
-        if attention_mask is not None:
-            last = attention_mask.sum(1) - 1
-        logits = self.classifier(self.dropout(hidden[torch.arange(len(hidden)), last]))
-        loss = None
-        if labels is not None:
-            loss = self.loss_function(labels=labels, pooled_logits=logits, config=self.config)
-        return SequenceClassifierOutput(loss=loss, logits=logits)
 
 
 CONFIG = RecurrentConfig

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from acclimate.models.encoder_decoder import EncoderDecoder
-from acclimate.models.family import Vocabulary
+from acclimate.models.family import INITIALISER, Vocabulary
 from acclimate.models.kinds import Kind
-from acclimate.recipe.settings import problem
+from acclimate.recipe.settings import Component, problem
 from acclimate.recipe.units import Share
 
 if TYPE_CHECKING:
@@ -75,6 +75,16 @@ class Seq2Seq(EncoderDecoder):
     one more at the end of each stack."""
     attention_dropout: Share | None = None  # type: ignore[assignment]
     """Share of a Transformer's attention weights zeroed in training; 0% unless given."""
+    initialise: Annotated[Component, INITIALISER] = Field(default="truncated_normal")  # type: ignore[assignment]
+    """How random weights are drawn; a checkpoint's weights are kept. Unless given, recurrent cells begin uniform in
+    ±0.1 (Luong et al.): with 0.02 what they read hardly reaches the output."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drawn_for_the_cell(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("cell") in ("lstm", "gru") and not data.get("checkpoint"):
+            return {"initialise": "uniform", **data}
+        return data
 
     @model_validator(mode="after")
     def _of_the_cell(self) -> Seq2Seq:

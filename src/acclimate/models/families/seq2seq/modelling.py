@@ -18,9 +18,9 @@ from transformers.modeling_outputs import (
     Seq2SeqModelOutput,
 )
 
+from acclimate.models.decoder_state import DecoderState
 from acclimate.models.families.seq2seq.configuration import Seq2SeqConfig
 from acclimate.models.families.seq2seq.recurrent import RecurrentDecoder, RecurrentEncoder
-from acclimate.models.families.seq2seq.state import DecoderState
 from acclimate.models.families.seq2seq.transformer import Stack, causal_mask
 from acclimate.models.packing import Packing
 
@@ -28,6 +28,7 @@ from acclimate.models.packing import Packing
 class Seq2SeqPreTrainedModel(PreTrainedModel):
     config_class = Seq2SeqConfig
     base_model_prefix = "model"
+    _input_embed_layer = "embed"
     _supports_sdpa = True
 
     @torch.no_grad()
@@ -59,12 +60,6 @@ class Seq2SeqEncoder(Seq2SeqPreTrainedModel):
         else:
             self.body = RecurrentEncoder(config)
         self.post_init()
-
-    def get_input_embeddings(self) -> nn.Module:
-        return self.embed
-
-    def set_input_embeddings(self, value: nn.Module) -> None:
-        self.embed = value  # type: ignore[assignment]
 
     def forward(
         self,
@@ -98,12 +93,6 @@ class Seq2SeqDecoder(Seq2SeqPreTrainedModel):
         else:
             self.body = RecurrentDecoder(config)
         self.post_init()
-
-    def get_input_embeddings(self) -> nn.Module:
-        return self.embed
-
-    def set_input_embeddings(self, value: nn.Module) -> None:
-        self.embed = value  # type: ignore[assignment]
 
     def forward(
         self,
@@ -201,12 +190,6 @@ class Seq2SeqForConditionalGeneration(Seq2SeqPreTrainedModel, GenerationMixin):
     @classmethod
     def _supports_default_dynamic_cache(cls) -> bool:
         return False  # the decoder makes a state of its own
-
-    def get_output_embeddings(self) -> nn.Module:
-        return self.lm_head
-
-    def set_output_embeddings(self, new: nn.Module) -> None:
-        self.lm_head = new  # type: ignore[assignment]
 
     def prepare_decoder_input_ids_from_labels(self, labels: Tensor) -> Tensor:
         """The labels behind the start token; −100 becomes padding."""

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from acclimate.models.decoder_state import DecoderState
 from acclimate.models.families.seq2seq.attention import Additive, Product, Source, context_of
 from acclimate.models.families.seq2seq.configuration import Seq2SeqConfig
-from acclimate.models.families.seq2seq.state import DecoderState
 
 
 class RecurrentEncoder(nn.Module):

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from acclimate.models.decoder_state import DecoderState
 from acclimate.models.families.seq2seq.configuration import Seq2SeqConfig
-from acclimate.models.families.seq2seq.state import DecoderState
 from acclimate.models.packing import Packing
 
 

@@ -29,6 +29,7 @@ class TransformerPreTrained(PreTrainedModel):
     config: TransformerConfig
     config_class = TransformerConfig
     base_model_prefix = "model"
+    _input_embed_layer = "word_embeddings"
     supports_gradient_checkpointing = True
     _no_split_modules: ClassVar[list[str]] = ["Layer", "Embeddings"]
     _supports_sdpa = True
@@ -73,12 +74,6 @@ class TransformerModel(TransformerPreTrained):
         self.final_norm = norm_of(config) if config.norm_place == "pre" else None
         self.gradient_checkpointing = False
         self.post_init()
-
-    def get_input_embeddings(self) -> nn.Module:
-        return self.embeddings.word_embeddings
-
-    def set_input_embeddings(self, value: Any) -> None:
-        self.embeddings.word_embeddings = value
 
     @capture_outputs
     def forward(

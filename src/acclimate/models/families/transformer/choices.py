@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 Activation = Literal["relu", "gelu", "gelu_tanh", "silu", "swish", "geglu", "swiglu"]
-Normalisation = Literal["layer_norm", "rms_norm", "batch_norm"]
+Normalisation = Literal["layer_norm", "rms_norm", "batch_norm", "none"]
 Place = Literal["pre", "post"]
 Positions = Literal["learnt", "sinusoidal", "relative", "rope", "alibi"]
 Direction = Literal["both", "left_to_right", "prefix"]

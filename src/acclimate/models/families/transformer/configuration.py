@@ -22,6 +22,8 @@ class TransformerConfig(PreTrainedConfig):
     activation: str = "gelu"
     normalisation: str = "layer_norm"
     norm_place: str = "post"
+    residual_scale: float = 1.0
+    """What a residual is multiplied by before a branch is added and the sum normalised (DeepNorm's α)."""
     positions: str = "learnt"
     direction: str = "both"
     window: int | None = None

@@ -112,8 +112,9 @@ class Transformer(Family):
     """relu, gelu (by the error function), gelu_tanh (its approximation), silu, which is swish too; geglu and swiglu
     multiply it by a second projection (Shazeer 2020). The size's own unless given: gelu."""
     normalisation: Normalisation | None = None
-    """layer_norm (Ba et al. 2016), rms_norm (Zhang & Sennrich 2019: no mean, no bias), or batch_norm over the real
-    tokens of a batch (for `direction: both` only). The size's own unless given: layer_norm."""
+    """layer_norm (Ba et al. 2016), rms_norm (Zhang & Sennrich 2019: no mean, no bias), batch_norm over the real tokens
+    of a batch (for `direction: both` only), or none, which asks for `initialise: t_fixup` (Huang et al. 2020). The
+    size's own unless given: layer_norm."""
     norm_place: Place | None = None
     """Whether norms stand after each residual sum (post) or at the start of each branch and once at the end (pre; Xiong
     et al. 2020: trains without warm-up). The size's own unless given: post."""
@@ -144,6 +145,13 @@ class Transformer(Family):
             raise problem(f"{found[0]}: {found[1]}", at=(place,))
         return self
 
+    @property
+    def offers(self) -> tuple[str, ...]:
+        values = self._values()
+        if values["normalisation"] == "none":
+            return ("no norms",)
+        return ("scaled residuals",) if values["norm_place"] == "post" else ()
+
     @classmethod
     def of_random_weights(cls) -> tuple[str, ...]:
         inherited = set(Family.model_fields) | {"layerdrop"}
@@ -164,6 +172,7 @@ class Transformer(Family):
             "direction": self.direction,
             "window": self.window,
             "block": self.block,
+            "residual_scale": getattr(self.initialise, "residual_scale", lambda layers: 1.0)(layers),
             "layer_groups": [number // self.share for number in range(layers)] if self.share > 1 else None,
             "embedding_size": self.projection,
         }
@@ -171,9 +180,15 @@ class Transformer(Family):
     def config(self, vocabulary: Vocabulary | None = None) -> Any:
         values = self._values() | self.changes()
         if vocabulary is not None:
-            values |= {"vocab_size": vocabulary.size, "pad_token_id": vocabulary.pad_id}
-            values |= self.positioned()
+            values |= self.of_vocabulary(vocabulary) | self.positioned()
         return self.config_class()(**values)
+
+    def of_vocabulary(self, vocabulary: Vocabulary) -> dict[str, Any]:
+        ends = {} if self.direction == "both" else vocabulary.ends_of_config()
+        return super().of_vocabulary(vocabulary) | ends
+
+    def depth(self) -> int:
+        return int(self._values()["num_hidden_layers"])
 
     def changes(self) -> dict[str, Any]:
         return {**super().changes(), "layerdrop": self.layerdrop}
@@ -189,6 +204,10 @@ class Transformer(Family):
         if kind == "prefix" and self.direction != "prefix":
             return f"direction {self.direction} knows no prefix; nearest: `direction: prefix`"
         return None
+
+    @classmethod
+    def closing_norm(cls, config: Any) -> str | None:
+        return "output.norm" if config.norm_place == "post" else None
 
     @classmethod
     def before_vocabulary(cls, model: PreTrainedModel, hidden: Tensor) -> Tensor:

@@ -94,17 +94,22 @@ def eager_attention(
 
 
 class PostNormOutput(nn.Module):
-    """The end of a branch: a linear layer, dropout, the residual, a norm."""
+    """The end of a branch: a linear layer, dropout, the residual, which may be scaled, a norm."""
 
     def __init__(self, config: Any, size: int) -> None:
         super().__init__()
         self.dense = nn.Linear(size, config.hidden_size, bias=config.use_bias)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.norm = norm_of(config)
+        self.scale = config.residual_scale
 
     def forward(self, x: Tensor, residual: Tensor, real: Tensor | None) -> Tensor:
         """x [N, L, F], residual [N, L, H] → [N, L, H]"""
-        return normalised(self.norm, self.dropout(self.dense(x)) + residual, real)
+        return normalised(self.norm, self.dropout(self.dense(x)) + self.scaled(residual), real)
+
+    def scaled(self, residual: Tensor) -> Tensor:
+        """The residual as it is added."""
+        return residual if self.scale == 1.0 else residual * self.scale
 
 
 class PreNormOutput(nn.Module):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 from transformers.activations import ACT2FN
+from transformers.generation import GenerationMixin
 from transformers.modeling_outputs import (
     CausalLMOutput,
     MaskedLMOutput,
@@ -96,8 +97,9 @@ class TransformerForMaskedLM(WithVocabulary):
         return MaskedLMOutput(loss=_loss(logits, labels), logits=logits, hidden_states=out.hidden_states)
 
 
-class TransformerForCausalLM(WithVocabulary):
-    """Which token comes next."""
+class TransformerForCausalLM(WithVocabulary, GenerationMixin):
+    """Which token comes next. `generate` reads the whole text again for each token; in the direction `prefix` the
+    text that it is given is the prefix."""
 
     transform = False
 
@@ -114,14 +116,40 @@ class TransformerForCausalLM(WithVocabulary):
         self,
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
         labels: Tensor | None = None,
         **others: Any,
     ) -> CausalLMOutput:
         """labels [N, L]: the tokens themselves, -100 where nothing is asked; each is compared with the place before."""
-        out = self.model(input_ids, attention_mask, **others)
+        out = self.model(input_ids, attention_mask, token_type_ids, position_ids, **others)
         logits = self.head(out.last_hidden_state)
         loss = None if labels is None else _loss(logits[:, :-1], labels[:, 1:])
         return CausalLMOutput(loss=loss, logits=logits, hidden_states=out.hidden_states)
+
+    @classmethod
+    def _supports_default_dynamic_cache(cls) -> bool:
+        return False
+
+    def prepare_inputs_for_generation(
+        self, input_ids: Any, next_sequence_length: int | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """The whole text each time."""
+        return super().prepare_inputs_for_generation(input_ids, **kwargs)  # type: ignore[no-any-return]
+
+    def _prepare_model_inputs(self, *given: Any) -> Any:
+        """Unless its user says otherwise, all that is given is prefix."""
+        inputs, name, others = super()._prepare_model_inputs(*given)
+        if self.config.direction == "prefix" and others.get("token_type_ids") is None:
+            others["token_type_ids"] = torch.zeros_like(inputs)
+        return inputs, name, others
+
+    def _update_model_kwargs_for_generation(self, *given: Any, **others: Any) -> dict[str, Any]:
+        """What is written is no prefix."""
+        found = super()._update_model_kwargs_for_generation(*given, **others)
+        if self.config.direction == "prefix":
+            found["token_type_ids"][:, -1] = 1
+        return found
 
 
 class Pooler(nn.Module):

@@ -45,6 +45,7 @@ NORMS: Mapping[str, Callable[[int, float], nn.Module]] = {
     "layer_norm": lambda size, eps: nn.LayerNorm(size, eps=eps),
     "rms_norm": lambda size, eps: nn.RMSNorm(size, eps=eps),
     "batch_norm": lambda size, eps: TokenBatchNorm(size, eps=max(eps, 1e-5)),
+    "none": lambda size, eps: nn.Identity(),
 }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from acclimate.models.family import Family
+from acclimate.models.family import Family, Vocabulary
 from acclimate.models.kinds import Kind
 from acclimate.recipe.units import Share
 
@@ -73,6 +73,9 @@ class TransformerXL(Family):
     the size unless given: mini 128, 12l 512, 24l 768, wt103-base 150."""
     attention_dropout: Share = 0.0
     """Share of attention weights zeroed in training (the paper: 0% on enwik8 and WikiText-103 base)."""
+
+    def of_vocabulary(self, vocabulary: Vocabulary) -> dict[str, Any]:
+        return super().of_vocabulary(vocabulary) | vocabulary.ends_of_config()
 
     def changes(self) -> dict[str, Any]:
         return {

@@ -7,16 +7,15 @@ C classes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.activations import ACT2FN
-from transformers.generation import GenerationMixin
-from transformers.modeling_outputs import CausalLMOutput, SequenceClassifierOutput
 from transformers.utils import ModelOutput
 
+from acclimate.models.causal_heads import CausalGenerationMixin, LastTokenClassifierMixin
 from acclimate.models.families.transformer_xl.attention import RelativeAttention, sinusoids
 from acclimate.models.families.transformer_xl.configuration import TransformerXLConfig
 
@@ -78,6 +77,7 @@ class TransformerXLLayer(nn.Module):
 class TransformerXLPreTrainedModel(PreTrainedModel):
     config_class = TransformerXLConfig
     base_model_prefix = "model"
+    _input_embed_layer = "embed"
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -108,29 +108,25 @@ class TransformerXLModel(TransformerXLPreTrainedModel):
         self.dropout = nn.Dropout(config.dropout)
         self.post_init()
 
-    def get_input_embeddings(self) -> nn.Module:
-        return self.embed
-
-    def set_input_embeddings(self, value: nn.Module) -> None:
-        self.embed = value  # type: ignore[assignment]
-
     def forward(
         self,
         input_ids: Tensor,
         attention_mask: Tensor | None = None,
         memory: dict[str, Tensor] | None = None,
-        remember: bool = False,
+        remember: Literal["all"] | bool = False,
         **others: Any,
     ) -> TransformerXLOutput:
         """input_ids [B, L]; `memory` is what the call before returned, None at the start of a text; with `remember`
-        the next one is returned. attention_mask [B, L]: 0 hides a token from all others."""
+        the next one is returned, of the newest `memory_length` places or of all. attention_mask [B, L], or [B, M + L]
+        with what is remembered: 0 hides a token from all others."""
         before = None if memory is None else memory["layers"]
         num_before = 0 if before is None else before.shape[2]
         length = input_ids.shape[1]
         places = torch.arange(num_before + length, device=input_ids.device)
         seen = places <= places[num_before:, None]
         if attention_mask is not None:
-            real = torch.nn.functional.pad(attention_mask.bool(), (num_before, 0), value=True)
+            missing = num_before + length - attention_mask.shape[1]
+            real = torch.nn.functional.pad(attention_mask.bool(), (missing, 0), value=True)
             seen = seen & real[:, None, None, :]
         distances = self.dropout(sinusoids(places.flip(0), self.config.hidden_size))
         x = self.dropout(self.embed(input_ids) * self.config.hidden_size**0.5)
@@ -140,22 +136,21 @@ class TransformerXLModel(TransformerXLPreTrainedModel):
             x = layer(x, None if before is None else before[:, number], distances, seen, self.biases)
         if self.norm is not None:
             x = self.norm(x)
-        kept = {"layers": self._remembered(before, inputs)} if remember else None
+        most = num_before + length if remember == "all" else self.config.memory_length
+        kept = {"layers": self._remembered(before, inputs, most)} if remember else None
         return TransformerXLOutput(last_hidden_state=self.dropout(x), memory=kept)
 
     @torch.no_grad()
-    def _remembered(self, before: Tensor | None, inputs: list[Tensor]) -> Tensor:
-        """[B, layers, M, H] the newest places."""
+    def _remembered(self, before: Tensor | None, inputs: list[Tensor], most: int) -> Tensor:
+        """[B, layers, M, H] the newest places, at most so many."""
         new = torch.stack([x.detach() for x in inputs], dim=1)
         if before is not None:
             new = torch.cat([before.to(new.dtype), new], dim=2)
-        return new[:, :, max(0, new.shape[2] - self.config.memory_length) :].contiguous()
+        return new[:, :, max(0, new.shape[2] - most) :].contiguous()
 
 
-class TransformerXLForCausalLM(TransformerXLPreTrainedModel, GenerationMixin):
-    """With a projection onto the vocabulary, tied to the embeddings, and a bias."""
-
-    _tied_weights_keys: ClassVar[dict[str, str]] = {"lm_head.weight": "model.embed.weight"}
+class TransformerXLForCausalLM(CausalGenerationMixin, TransformerXLPreTrainedModel):
+    """With a projection onto the vocabulary, and a bias."""
 
     def __init__(self, config: TransformerXLConfig) -> None:
         super().__init__(config)
@@ -163,28 +158,8 @@ class TransformerXLForCausalLM(TransformerXLPreTrainedModel, GenerationMixin):
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size)
         self.post_init()
 
-    def get_output_embeddings(self) -> nn.Module:
-        return self.lm_head
 
-    def set_output_embeddings(self, new: nn.Module) -> None:
-        self.lm_head = new  # type: ignore[assignment]
-
-    def forward(self, input_ids: Tensor, labels: Tensor | None = None, **others: Any) -> CausalLMOutput:
-        """labels [B, L] are the inputs themselves, −100 where nothing is asked; they are shifted here."""
-        logits = self.lm_head(self.model(input_ids, **others).last_hidden_state)
-        loss = None
-        if labels is not None:
-            loss = self.loss_function(logits, labels, vocab_size=self.config.vocab_size)
-        return CausalLMOutput(loss=loss, logits=logits)
-
-    def prepare_inputs_for_generation(
-        self, input_ids: Tensor, attention_mask: Tensor | None = None, **others: Any
-    ) -> dict[str, Any]:
-        """The whole text each time."""
-        return {"input_ids": input_ids, "attention_mask": attention_mask}
-
-
-class TransformerXLForSequenceClassification(TransformerXLPreTrainedModel):
+class TransformerXLForSequenceClassification(LastTokenClassifierMixin, TransformerXLPreTrainedModel):
     """With a classifier of the output at a sequence's last token."""
 
     def __init__(self, config: TransformerXLConfig) -> None:
@@ -194,24 +169,6 @@ class TransformerXLForSequenceClassification(TransformerXLPreTrainedModel):
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)
         self.post_init()
-
-    def forward(
-        self,
-        input_ids: Tensor,
-        attention_mask: Tensor | None = None,
-        labels: Tensor | None = None,
-        **others: Any,
-    ) -> SequenceClassifierOutput:
-        """labels [B] classes, or float [B, C] for several at once."""
-        hidden = self.model(input_ids, attention_mask, **others).last_hidden_state
-        last = hidden.new_full((len(hidden),), hidden.shape[1] - 1, dtype=torch.long)
-        if attention_mask is not None:
-            last = (attention_mask * torch.arange(hidden.shape[1], device=hidden.device)).argmax(1)
-        logits = self.classifier(self.dropout(hidden[torch.arange(len(hidden), device=hidden.device), last]))
-        loss = None
-        if labels is not None:
-            loss = self.loss_function(labels=labels, pooled_logits=logits, config=self.config)
-        return SequenceClassifierOutput(loss=loss, logits=logits)
 
 
 CONFIG = TransformerXLConfig

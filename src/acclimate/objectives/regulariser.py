@@ -1,0 +1,46 @@
+"""What may be done to a training besides its loss: parts that wrap the objective that is trained on.
+
+Held-out data are always measured with the objective as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from acclimate.recipe.settings import Component
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from acclimate.objectives.protocol import Objective
+
+
+class Regulariser(Component):
+    """Settings of such a part."""
+
+    needs_scores: ClassVar[bool] = False
+    """Whether the objective must tell the probabilities that it scores (`ScoredObjective`)."""
+
+    if TYPE_CHECKING:
+
+        def build(self, *, objective: Any, model: nn.Module) -> Any:
+            """The objective with this done to it; `model` has the weights that it starts from."""
+            ...
+
+
+def regularised(objective: Objective, parts: Sequence[Any], model: nn.Module) -> Objective:
+    """The objective with all of these done to it, the first one innermost."""
+    for part in parts:
+        objective = part.build(objective=objective, model=model)
+    return objective
+
+
+class Wrapped:
+    """An objective around another one, which prepares and counts."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)

@@ -1,0 +1,106 @@
+"""Which lists of gradient transforms are refused, and what else of a recipe they do not go with."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from acclimate.recipe.registry import registry
+from acclimate.recipe.sections import Recipe
+
+REFERENCE = {"project_negative": {"reference": {"path": "general.txt"}}}
+TASK = {"topic": {"classification": {"train": "a.tsv", "test": "b.tsv"}}}
+
+
+def recipe(gradients: list[Any], objective: Any = "mlm", **more: Any) -> dict[str, Any]:
+    return {
+        "corpus": {"sources": [{"path": "a.txt"}]},
+        "model": {"family": "gpt2" if objective == "clm" else "bert"},
+        "pretrain": {"objective": objective, "gradients": gradients},
+        **more,
+    }
+
+
+def entry(name: str) -> Any:
+    return REFERENCE if name == "project_negative" else name
+
+
+NAMES = sorted(registry.names("gradient"))
+BY_NORM = {"clip_norm", "clip_percentile", "clip_accumulated"}
+ONE_PARAMETER = {"clip_value", "clip_negative", "clip_adaptive", "centralize", "coupled_decay"}
+
+
+@pytest.mark.parametrize("names", list(combinations(NAMES, 2)), ids="+".join)
+def test_every_pair_is_taken_or_refused_by_both_names(names: tuple[str, str]) -> None:
+    twice = set(names) <= BY_NORM
+    fused = "accumulate_by_layer" in names and not set(names) & ONE_PARAMETER
+    if not (twice or fused):
+        assert Recipe.model_validate(recipe([entry(one) for one in names])).pretrain
+        return
+    for order in (names, names[::-1]):
+        with pytest.raises(ValidationError) as error:
+            Recipe.model_validate(recipe([entry(one) for one in order]))
+        message = error.value.errors()[0]["msg"]
+        assert all(name in message for name in names), message
+        if twice:
+            assert f"{order[0]} and {order[1]}: clipping by norm twice" in message
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_stands_twice(name: str) -> None:
+    with pytest.raises(ValidationError, match=f"{name}.*twice; leave one of them out"):
+        Recipe.model_validate(recipe([entry(name), entry(name)]))
+
+
+@pytest.mark.parametrize(
+    ("gradients", "more", "message"),
+    [
+        (["accumulate_by_layer"], {"hardware": {"micro_batch": "4k tokens"}}, "takes a batch at once"),
+        (["accumulate_by_layer"], {"hardware": {"ranks": 2}}, "ranks sum their gradients before"),
+        (["accumulate_by_layer"], {"hardware": {"precision": "fp16"}}, "nearest: bf16"),
+        (["mask_loss"], {"hardware": {"ranks": 2}}, "ranks do not share the losses"),
+        (["mask_loss"], {"objective": "nsp"}, "nsp has no loss for each sequence.*mlm.*clm"),
+        (["mask_loss"], {"objective": {"mix": {"of": ["mlm", "nsp"]}}}, "mix has no loss for each sequence"),
+        ([REFERENCE], {"hardware": {"ranks": 2}}, "not shared by ranks"),
+        ([REFERENCE], {"objective": "clm_stream"}, "which clm_stream does not take"),
+    ],
+)
+def test_what_it_does_not_go_with_is_told(gradients: list[Any], more: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message) as error:
+        data = recipe(gradients, **more)
+        if more.get("objective") == "clm_stream":
+            data |= {"model": {"family": "lstm"}}
+            data["pretrain"]["batch"] = "4 sequences"
+        Recipe.model_validate(data)
+    assert error.value.errors()[0]["loc"][:3] == ("pretrain", "gradients", 0)
+
+
+def test_sums_of_layers_go_with_everything() -> None:
+    sums = {"accumulate_by_layer": {"fused": False, "share": True}}
+    hardware = {"micro_batch": "4k tokens", "ranks": 2}
+    assert Recipe.model_validate(recipe([sums, {"clip_norm": 1}], hardware=hardware)).pretrain
+
+
+def test_a_task_takes_masks_and_fused_steps_and_no_reference() -> None:
+    def task(gradients: list[Any]) -> Recipe:
+        settings = TASK["topic"]["classification"] | {"gradients": gradients}
+        return Recipe.model_validate(recipe([], tasks={"topic": {"classification": settings}}))
+
+    assert task(["mask_loss", {"clip_norm": 1}]).tasks and task(["accumulate_by_layer"]).tasks
+    with pytest.raises(ValidationError, match="a task has no objective for reference texts") as error:
+        task([REFERENCE])
+    assert error.value.errors()[0]["loc"][:2] == ("tasks", "topic")
+
+
+@pytest.mark.parametrize("objective", ["mlm", "clm"])
+def test_examples_can_be_masked_of_what_has_losses_by_sequence(objective: str) -> None:
+    assert Recipe.model_validate(recipe(["mask_loss"], objective)).pretrain
+
+
+@pytest.mark.parametrize("value", [{"share": 0.1, "deviations": 2}, {"share": "0%"}, {"share": "100%"}])
+def test_a_threshold_is_one_and_leaves_some(value: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="two thresholds|more than 0%"):
+        Recipe.model_validate(recipe([{"mask_loss": value}]))

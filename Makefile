@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 
 BENCHES := pretraining_vs_trainer parts finetuning_vs_trainer time_to_quality startup_and_waste growth ranks \
 	inference_vs_onnx predict_vs_pipeline embed_vs_sentence_transformers int8_accuracy html_main_text serving_vs_pipeline gpu_pretraining \
-	corpus_vs_peers corpus_growth corpus_engines families
+	corpus_vs_peers corpus_growth corpus_engines families gradient_memory
 # One of each kind: training, fine-tuning, quality, answers as a library and as a service.
 BENCHES_SHORT := pretraining_vs_trainer finetuning_vs_trainer time_to_quality inference_vs_onnx serving_vs_pipeline
 

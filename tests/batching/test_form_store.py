@@ -1,4 +1,4 @@
-"""Forms as windows of tokens with boxes and tags."""
+"""Forms as windows of tokens with boxes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from acclimate.batching.form_store import FormStore, FormWriter, _windows, tag_names
+from acclimate.batching.form_store import FormStore, FormWriter
 from acclimate.corpus.forms import Form, Forms
 from acclimate.errors import UserError
 from acclimate.tokenizer.specials import finished
@@ -29,9 +29,9 @@ def tokenizer() -> Any:
     return finished(backend, spaced=False, model_max_length=None)
 
 
-def form(*words: str, entities: list[tuple[int, str]] | None = None) -> Form:
+def form(*words: str) -> Form:
     boxes = np.arange(4 * len(words)).reshape(-1, 4)
-    return Form("a.json:1", " ".join(words), list(words), boxes, entities or [(-1, "other")] * len(words))
+    return Form("a.json:1", " ".join(words), list(words), boxes, [(-1, "other")] * len(words))
 
 
 def stored(folder: Path, tokenizer: Any, *forms: Form, length: int = 16) -> tuple[FormStore, dict[str, Any]]:
@@ -41,21 +41,12 @@ def stored(folder: Path, tokenizer: Any, *forms: Form, length: int = 16) -> tupl
         books.account.sources[0].read += len(one.words)
         writer.add(one)
     folder.mkdir(exist_ok=True)
-    writer.write(folder, tag_names(writer.labels))
+    writer.write(folder)
     return FormStore(folder, tokenizer), books.account.totals()
 
 
-def test_tokens_bear_the_box_of_their_word_and_words_are_tagged_at_their_first(
-    tmp_path: Path, tokenizer: Any
-) -> None:
-    words = form(
-        "Name:",
-        "姓名",
-        "dates",
-        "19",
-        "x",
-        entities=[(0, "question"), (1, "answer"), (1, "answer"), (2, "answer"), (-1, "other")],
-    )
+def test_tokens_bear_the_box_of_their_word(tmp_path: Path, tokenizer: Any) -> None:
+    words = form("Name:", "姓名", "dates", "19", "x")
     store, _ = stored(tmp_path, tokenizer, words)
     sequences = store.fetch(np.array([0]), np.array([0]))
     pieces = tokenizer.convert_ids_to_tokens(sequences.tokens.tolist())
@@ -65,8 +56,6 @@ def test_tokens_bear_the_box_of_their_word_and_words_are_tagged_at_their_first(
     assert boxes[1:-1].tolist() == words.boxes[owner].tolist()
     assert boxes[0].tolist() == [0] * 4 and boxes[-1].tolist() == [1000] * 4
     assert sequences.by_token["words"].tolist() == [1, 1, 0, 0, 1, 0, 1, 0, 0, 1, 1, 1]
-    tags = [store.tags[tag] if tag >= 0 else "" for tag in sequences.by_token["tags"]]
-    assert tags == ["", "B-question", "", "", "B-answer", "", "I-answer", "", "", "B-answer", "O", ""]
     assert store.num_tokens == 10 and store.num_bytes == len("Name:姓名dates19x".encode())
 
 
@@ -88,30 +77,11 @@ def test_long_forms_are_cut_between_words(tmp_path: Path, tokenizer: Any) -> Non
         assert sequences.by_token["words"][1] == 1
     whole = store.fetch(ids, ids * 0)
     assert (whole.tokens > 4).sum() == 9 * 3 + 2 * 2
-    assert (whole.by_token["tags"] >= 0).sum() == 9 + 2
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_windows_fill_up_evenly(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    first = rng.random(300) < 0.5
-    first[0] = True
-    room = int(rng.integers(8, 80))
-    lengths = _windows(first, room)
-    assert sum(lengths) == 300 and max(lengths) <= room and min(lengths) > 0
-    starts = np.cumsum(lengths)[:-1]
-    assert first[starts].all() or room < 16
-    assert len(lengths) <= -(-300 // room) + 3
-
-
-def test_a_word_longer_than_a_window_is_cut_itself() -> None:
-    first = np.zeros(25, bool)
-    first[0] = True
-    assert _windows(first, 10) == [9, 8, 8]
+    assert (whole.by_token["words"] * (whole.tokens > 4)).sum() == 9 + 2
 
 
 def test_no_forms_and_no_room(tmp_path: Path, tokenizer: Any) -> None:
     store, _ = stored(tmp_path, tokenizer)
-    assert len(store.lengths) == 0 and store.tags == ["O"]
+    assert len(store.lengths) == 0
     with pytest.raises(UserError, match="leaves no room"):
         FormWriter(Forms(NoReader(), "pixels"), tokenizer, 2)  # type: ignore[arg-type]

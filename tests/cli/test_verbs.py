@@ -144,6 +144,29 @@ def test_show_optim(acclimate: Any, small: Path) -> None:
     assert "    bert.encoder.layer.*.intermediate.dense.weight  2 times 512 × 128\n" in shown
 
 
+def test_show_optim_tells_of_each_stage_of_a_model_that_grows(acclimate: Any, small: Path) -> None:
+    grow = (
+        "pretrain.grow={stages: [{layers: 1, length: 30%, rate: 0.5}, {layers: 2, length: 30%}], train: new}"
+    )
+    asked = ("show", "optim", "small.yaml", "--set", grow)
+    *phases, task = json.loads(acclimate(*asked, "--json").out)["optimizers"]
+    assert [(one["phase"], one["phases"], one["layers"]) for one in phases] == [
+        (1, 3, 1),
+        (2, 3, 2),
+        (3, 3, 2),
+    ]
+    assert "phase" not in task
+    rates = [{group["lr"] for group in one["groups"]} for one in phases]
+    assert rates[0] == {rate / 2 for rate in rates[2]}
+    first, second, last = ({name for group in one["groups"] for name in group["names"]} for one in phases)
+    assert not any(".layer.1." in name for name in first) and any(".layer.0." in name for name in first)
+    assert not any(".layer.0." in name or "embeddings" in name for name in second)
+    assert any(".layer.1." in name for name in second)
+    assert last == second | set(phases[1]["frozen"]["names"]) and not phases[2]["frozen"]["tensors"]
+    shown = acclimate(*asked).out
+    assert "pretrain.optimizer, stage 2 of 3 (layers: 2): adamw" in shown
+
+
 def test_show_optim_tells_what_it_cannot_show(acclimate: Any, small: Path) -> None:
     for arguments, code, message in [
         ([], 1, "expected `show optim RECIPE`"),

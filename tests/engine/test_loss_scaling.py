@@ -141,7 +141,7 @@ def test_half_precision_trains(make, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_processor_is_refused_and_devices_are_taken() -> None:
-    with pytest.raises(UserError, match="fp16 is for CUDA devices.*nearest: bf16"):
+    with pytest.raises(UserError, match=r"fp16 is for CUDA devices.*nearest: bf16"):
         choose_precision("fp16", torch.device("cpu"))
     assert choose_precision("fp16", torch.device("cuda")) == "fp16"
     with compute_in("fp16", torch.device("cpu")):

@@ -175,6 +175,8 @@ TABLE: dict[str, Entry] = {
         tiny=TINY,
         objectives=("mlm",),
         counts={
+            "tiny": {"encoder": 6_913_152, "mlm": 6_963_673},
+            "mini": {"encoder": 16_225_024, "mlm": 16_275_801},
             "distil": {"encoder": 82_118_400},
             "base": {"encoder": 124_645_632, "mlm": 124_697_433},
             "large": {"encoder": 355_359_744, "mlm": 355_412_057},
@@ -206,7 +208,12 @@ TABLE: dict[str, Entry] = {
     "modernbert": Entry(
         tiny={**TINY, "num_hidden_layers": 4, "local_attention": 8},
         objectives=("mlm",),
-        counts={"base": {"encoder": 149_014_272}, "large": {"encoder": 394_781_696}},
+        counts={
+            "tiny": {"encoder": 6_865_792},
+            "mini": {"encoder": 16_239_872},
+            "base": {"encoder": 149_014_272},
+            "large": {"encoder": 394_781_696},
+        },
     ),
     "llama": Entry(
         tiny={**TINY, "num_key_value_heads": 1},
@@ -226,6 +233,8 @@ TABLE: dict[str, Entry] = {
         tiny={"n_layer": 2, "d_model": 16, "n_head": 2, "d_inner": 24, "initializer_range": 0.2},
         objectives=("perm",),
         counts={
+            "tiny": {"encoder": 4_525_696, "perm": 4_557_696},
+            "mini": {"encoder": 11_614_464, "perm": 11_646_464},
             "base": {"encoder": 116_718_336, "perm": 116_750_336},
             "large": {"encoder": 360_268_800, "perm": 360_300_800},
         },
@@ -248,13 +257,14 @@ TABLE: dict[str, Entry] = {
     ),
     "transformer-xl": Entry(
         tiny=TINY,
-        objectives=("clm",),
+        objectives=("clm", "clm_stream"),
         counts={
             "mini": {"clm": 3_470_028},
             "12l": {"clm": 41_055_436},
             "24l": {"clm": 277_231_820},
             "wt103-base": {"clm": 151_106_305},
         },
+        texts=recurrent_entry.streams,
     ),
     "seq2seq": Entry(
         tiny=TINY,
@@ -268,13 +278,16 @@ TABLE: dict[str, Entry] = {
     ),
     "tlm-xl": Entry(
         tiny=TINY,
-        objectives=("clm",),
+        objectives=("clm", "clm_stream"),
         counts={
+            "tiny": {"clm": 6_912_209},
+            "mini": {"clm": 16_335_697},
             "small": {"clm": 46_263_889},
             "base": {"clm": 130_763_089},
             "large": {"clm": 297_085_009},
             "xl": {"clm": 831_659_857},
         },
+        texts=recurrent_entry.streams,
     ),
     "clip": Entry(
         tiny=picture_entry.TINY,
@@ -320,28 +333,46 @@ TABLE: dict[str, Entry] = {
     "rnn": Entry(
         tiny=recurrent_entry.TINY,
         objectives=("clm", "clm_stream"),
-        counts={"small": {"clm": 4_170_400}, "medium": {"clm": 14_701_300}, "large": {"clm": 39_013_000}},
+        counts={
+            "tiny": {"clm": 1_298_256},
+            "mini": {"clm": 2_635_792},
+            "small": {"clm": 4_170_400},
+            "medium": {"clm": 14_701_300},
+            "large": {"clm": 39_013_000},
+        },
         texts=recurrent_entry.streams,
         rate=3e-2,
     ),
     "lstm": Entry(
         tiny=recurrent_entry.TINY,
         objectives=("clm", "clm_stream", {"clm_stream": {"activation": 2, "change": 1}}),
-        counts={"small": {"clm": 4_651_600}, "medium": {"clm": 19_775_200}, "large": {"clm": 66_022_000}},
+        counts={
+            "tiny": {"clm": 1_323_024},
+            "mini": {"clm": 2_833_168},
+            "small": {"clm": 4_651_600},
+            "medium": {"clm": 19_775_200},
+            "large": {"clm": 66_022_000},
+        },
         texts=recurrent_entry.streams,
         rate=3e-2,
     ),
     "gru": Entry(
         tiny=recurrent_entry.TINY,
         objectives=("clm", "clm_stream"),
-        counts={"small": {"clm": 4_492_400}, "medium": {"clm": 18_087_800}, "large": {"clm": 57_028_000}},
+        counts={
+            "tiny": {"clm": 1_314_960},
+            "mini": {"clm": 2_768_144},
+            "small": {"clm": 4_492_400},
+            "medium": {"clm": 18_087_800},
+            "large": {"clm": 57_028_000},
+        },
         texts=recurrent_entry.streams,
         rate=3e-2,
     ),
     "awd-lstm": Entry(
         tiny={**recurrent_entry.TINY, "hidden_size": 24, "last_size": 16},
         objectives=("clm", {"clm_stream": {"activation": 2, "change": 1, "lengths": "random"}}),
-        counts={"ptb": {"clm": 24_221_600}, "wt2": {"clm": 33_556_078}},
+        counts={"mini": {"clm": 2_281_136}, "ptb": {"clm": 24_221_600}, "wt2": {"clm": 33_556_078}},
         settings=dict.fromkeys(
             ("hidden_dropout", "input_dropout", "embedding_dropout", "weight_dropout"), 0.0
         ),

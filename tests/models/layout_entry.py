@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from family_entry import TEXTS, corpus, random_batch
 
-from acclimate.batching.form_store import FormWriter, tag_names
+from acclimate.batching.form_store import FormWriter
 from acclimate.batching.packed import PackedBatch
 from acclimate.corpus.forms import Form, Forms
 from acclimate.models.family import Family
@@ -39,5 +39,5 @@ def forms(folder: Path, objective: ObjectiveSettings, tokenizer: Any) -> Texts:
         words = text.split()
         boxes = np.array([[10, 40 * place, 200, 40 * place + 30] for place in range(len(words))])
         writer.add(Form("made up", text, words, boxes, [(-1, "other")] * len(words)))
-    writer.write(folder, tag_names([]))
+    writer.write(folder)
     return Texts(folder, folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import re
 from collections.abc import Callable, Iterator
@@ -29,6 +28,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedModel
 
+from acclimate.batching.packed import PackedBatch
 from acclimate.engine.checkpoint import Checkpoints
 from acclimate.engine.feed import Feed
 from acclimate.engine.loop import StepRecord, Training, train
@@ -36,11 +36,11 @@ from acclimate.engine.precision import compute_in
 from acclimate.engine.state import TrainState, carrying
 from acclimate.errors import UserError
 from acclimate.kernels import native
-from acclimate.models.building import model_class
+from acclimate.models.building import Labels, model_class
 from acclimate.models.family import Family, Vocabulary
 from acclimate.models.forward import encode
 from acclimate.models.kinds import Kind
-from acclimate.models.loading import load_model
+from acclimate.models.loading import in_body, load_model
 from acclimate.models.sizes import count_parameters, preset
 from acclimate.objectives.protocol import Texts
 from acclimate.optim.adamw import AdamW
@@ -176,21 +176,42 @@ def gradients(model: PreTrainedModel) -> dict[str, Tensor]:
     return {name: one.grad for name, one in model.named_parameters() if one.grad is not None}
 
 
-@pytest.mark.parametrize("name", TABLE)
+ENCODER_DECODERS = [name for name in TABLE if "seq2seq" in family(name).kinds]
+
+
+def changed_places(
+    model: PreTrainedModel, batch: PackedBatch, tokens: Tensor, place: int, size: int
+) -> Tensor:
+    """[T] where the output is another once the token at a place of the batch's `tokens` is; it is put back."""
+    before, old = encode(model, batch), int(tokens[place])
+    assert before.shape[1] == type_of(model).width(model.config)
+    tokens[place] = old % (size - 5) + 5 + (old == 5)
+    after = encode(model, batch)
+    tokens[place] = old
+    return (before - after).abs().amax(-1) >= 1e-6
+
+
+@pytest.mark.parametrize("name", [name for name in TABLE if name not in ENCODER_DECODERS])
 def test_sequences_do_not_see_each_other_and_causal_families_not_the_future(name: str) -> None:
     entry = TABLE[name]
     kind = kinds(name)[0]
     model = tiny_model(name, entry, kind).eval()
     batch = entry.batch(family(name), kind, entry.tokenizer(), [9, 6, 5])
-    if batch.decoder is not None:
-        pytest.skip("told by the families with a decoder in their own tests")
-    changed = copy.deepcopy(batch)
-    changed.tokens[12] = batch.tokens[12] % (len(entry.tokenizer()) - 5) + 5 + (batch.tokens[12] == 5)
-    before, after = encode(model, batch), encode(model, changed)
-    assert before.shape == (20, family(name).width(model.config))
-    same = (before - after).abs().amax(-1) < 1e-6
-    assert same[:9].all() and same[15:].all() and not same[12:15].any()
-    assert same[9:12].all() if family(name).causal else not same[9:12].any()
+    changed = changed_places(model, batch, batch.tokens, 12, len(entry.tokenizer()))
+    assert not changed[:9].any() and not changed[15:].any() and changed[12:15].all()
+    assert not changed[9:12].any() if family(name).causal else changed[9:12].all()
+
+
+@pytest.mark.parametrize("name", ENCODER_DECODERS)
+def test_a_decoder_sees_its_own_source_whole_and_not_the_future(name: str) -> None:
+    entry = TABLE[name]
+    model = tiny_model(name, entry, "seq2seq").eval()
+    batch = random_batch(family(name), "seq2seq", entry.tokenizer(), [9, 6, 5])
+    assert batch.decoder is not None and batch.decoder.cu_seqlens.tolist() == [0, 6, 14, 19]
+    of_source = changed_places(model, batch, batch.tokens, 12, len(entry.tokenizer()))
+    assert not of_source[:6].any() and not of_source[14:].any() and of_source[6:14].all()
+    of_written = changed_places(model, batch, batch.decoder.tokens, 9, len(entry.tokenizer()))
+    assert not of_written[:9].any() and not of_written[14:].any() and of_written[9:14].all()
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -214,6 +235,79 @@ def test_weights_written_by_the_library_are_taken_whole_or_refused(name: str, tm
     (folder / "config.json").write_text('{"model_type": "vit"}')
     with pytest.raises(UserError, match="'vit'"):
         load_model(folder, kind, family=family(name), vocabulary=Vocabulary.of(entry.tokenizer()))
+
+
+def foreign(name: str, kind: Kind, folder: Path, change: Callable[[dict[str, Tensor]], object]) -> None:
+    """What another program may have written: in half precision, changed."""
+    tiny_model(name, TABLE[name], kind).save_pretrained(folder)
+    weights = {key: one.half() for key, one in load_file(folder / "model.safetensors").items()}
+    change(weights)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def parts_of(name: str, folder: Path) -> tuple[Kind, list[str], list[str]]:
+    """(kind, heads, body): names of weights in a file of the kind, the first of the family's that has a head."""
+    first: Any = objective_of(TABLE[name].objectives[0]).kind
+    for kind in dict.fromkeys((first, *kinds(name))):
+        model = tiny_model(name, TABLE[name], kind)
+        model.save_pretrained(folder / kind)
+        weights = load_file(folder / kind / "model.safetensors")
+        body = [key for key, one in weights.items() if in_body(key, model, kind) and one.dim() > 1]
+        # Poolers are no body either, but many files are without.
+        heads = [key for key in weights if not in_body(key, model, kind) and "pooler" not in key]
+        if heads:
+            return kind, heads, body
+    return kind, [], body
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_a_foreign_folder_loads_with_a_report_of_what_differs(name: str, tmp_path: Path) -> None:
+    kind, heads, _ = parts_of(name, tmp_path)
+    lost, other = (heads[0], heads[-1]) if len(heads) > 1 else ("", heads[0] if heads else "")
+    sizes = []
+
+    def change(weights: dict[str, Tensor]) -> None:
+        weights["elsewhere.weight"] = torch.ones(3)
+        weights.pop(lost, None)
+        if other:
+            sizes.append("×".join(str(1 + size) for size in weights[other].shape))
+            weights[other] = torch.ones(*(1 + size for size in weights[other].shape))
+
+    foreign(name, kind, tmp_path / "foreign", change)
+    told: list[str] = []
+    labels = Labels(CLASSES) if kind in ("classification", "tokens") else None
+    model, again = (
+        load_model(tmp_path / "foreign", kind, family=family(name), labels=labels, seed=1, warn=warn)
+        for warn in (told.append, lambda text: None)
+    )
+    assert any("no place for it: elsewhere (1 weight)" in one for one in told), told
+    if lost and labels is None:  # else a new head is what was asked for
+        assert any("a new one is drawn at random" in one and lost in one for one in told), told
+    if other:
+        resized = f"of another shape, so drawn at random: {other} {sizes[0]} → "
+        assert any(resized in one for one in told), told
+    written = dict(tiny_model(name, TABLE[name], kind).named_parameters())
+    drawn = 0
+    for key, one in model.named_parameters():
+        assert one.dtype == torch.float32 and one.isfinite().all()
+        assert torch.equal(one, again.get_parameter(key)), key
+        ours = written[key] if key.startswith("generator.") else written[key].half().float()
+        drawn += not torch.equal(one, ours)
+    assert drawn <= len(heads)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_a_body_with_holes_or_of_another_shape_is_refused(name: str, tmp_path: Path) -> None:
+    kind, _, body = parts_of(name, tmp_path)
+    last = body[-1]
+    foreign(name, kind, tmp_path / "holes", lambda weights: weights.pop(last))
+    with pytest.raises(UserError, match=r"\d weights of the model's body are not in it, such as .*\w"):
+        load_model(tmp_path / "holes", kind, family=family(name))
+    foreign(name, kind, tmp_path / "wrong", lambda weights: weights.update({last: torch.ones(3, 5)}))
+    with pytest.raises(
+        UserError, match=r"\d weights .* have another shape .* such as .*: 3×5 instead of \d+"
+    ):
+        load_model(tmp_path / "wrong", kind, family=family(name))
 
 
 # Training.

@@ -13,7 +13,6 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from acclimate.objectives.mvlm import Mvlm
 from acclimate.objectives.protocol import Texts
-from acclimate.objectives.token_labels import TokenLabels
 from acclimate.recipe.settings import Part
 from acclimate.tokenizer.specials import finished
 
@@ -71,8 +70,6 @@ def test_forms_are_held_out_whole_and_booked(tmp_path: Path, tokenizer: Any) -> 
     assert sum(one["words"] for one in parts.values()) == found["kept"]
     sample = json.loads((tmp_path / "own" / "dropped.jsonl").read_text("utf-8").splitlines()[0])
     assert "ends before it begins" in sample["detail"] and "0.json:1:words[0]" in sample["place"]
-    store = store_of(settings, tmp_path / "own", "train", tokenizer)
-    assert store.tags == ["O", "B-answer", "I-answer", "B-question", "I-question"]
 
 
 def test_words_are_hidden_and_their_boxes_stay(tmp_path: Path, tokenizer: Any) -> None:
@@ -97,21 +94,6 @@ def test_whole_words_can_be_hidden(tmp_path: Path, tokenizer: Any) -> None:
     assert len(batch.targets) > 0
 
 
-def test_word_labels_are_asked_at_first_tokens(tmp_path: Path, tokenizer: Any) -> None:
-    settings = Mvlm(forms={"path": str(write_forms(tmp_path / "forms", 9))})
-    written(settings, tmp_path / "own", tokenizer)
-    store = store_of(settings, tmp_path / "own", "train", tokenizer)
-    sequences = store.fetch(np.arange(3), np.zeros(3, int))
-    objective = TokenLabels(len(store.tags))
-    batch = objective.prepare(sequences)
-    tags = sequences.by_token["tags"]
-    assert batch.target_positions.tolist() == np.flatnonzero(tags >= 0).tolist()
-    assert batch.targets.tolist() == tags[tags >= 0].tolist()
-    assert objective.count(batch) == (float((tags >= 0).sum()),)
-    with pytest.raises(ValueError, match="does not fit 2 classes"):
-        TokenLabels(2).prepare(sequences)
-
-
 def test_what_a_recipe_says_of_it(tmp_path: Path) -> None:
     settings: Any = Part("objective").parse({"mvlm": {"forms": {"path": "x.tar.gz"}, "rate": "20%"}})
     assert settings.forms.registered_as == ("reader", "funsd") and settings.rate == 0.2
@@ -119,31 +101,3 @@ def test_what_a_recipe_says_of_it(tmp_path: Path) -> None:
         Mvlm(forms={"path": "x"}, split={"validation": 0.6, "test": 0.4})
     with pytest.raises(ValidationError, match="choose from: pixels, thousandths"):
         Mvlm(forms={"path": "x"}, boxes="inches")
-
-
-def test_word_labels_loss_is_the_librarys(tmp_path: Path, tokenizer: Any) -> None:
-    import torch
-
-    from acclimate.models.building import Labels
-    from acclimate.models.families.layoutlm import LayoutLM
-    from acclimate.models.family import Vocabulary
-
-    settings = Mvlm(forms={"path": str(write_forms(tmp_path / "forms", 9))})
-    written(settings, tmp_path / "own", tokenizer)
-    store = store_of(settings, tmp_path / "own", "train", tokenizer)
-    sequences = store.fetch(np.arange(1), np.zeros(1, int))
-    model = (
-        LayoutLM(size="tiny")
-        .build(vocabulary=Vocabulary.of(tokenizer), seed=1, kind="tokens", labels=Labels(tuple(store.tags)))
-        .eval()
-    )
-    objective = TokenLabels(len(store.tags))
-    loss = objective.loss(model, objective.prepare(sequences))
-    tags = sequences.by_token["tags"]
-    told = model(
-        input_ids=torch.tensor(sequences.tokens)[None],
-        bbox=torch.tensor(sequences.by_token["boxes"])[None],
-        labels=torch.tensor(np.where(tags >= 0, tags, -100))[None],
-    )
-    assert float(loss.sum.detach()) / loss.count == pytest.approx(float(told.loss.detach()), rel=1e-5)
-    assert float(loss.per_sequence.sum()) == pytest.approx(float(loss.sum.detach()), rel=1e-6)  # type: ignore[union-attr]

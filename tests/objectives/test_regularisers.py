@@ -195,6 +195,16 @@ def test_mixout_of_a_frozen_body_is_refused() -> None:
         Mixout().build(objective=objective(), model=model)
 
 
+def test_r_drop_around_mixout_sees_mixed_weights() -> None:
+    model, plain = classifier(), objective()
+    asked = regularised(plain, [Mixout(p=0.5), RDrop()], model)
+    with torch.no_grad():
+        for one in mixed_weights(model).values():
+            one.add_(torch.randn_like(one) * 0.05)
+    assert float(asked.loss(model, batch(plain)).others[0].sum.detach()) > 0  # no dropout: two mixtures differ
+    assert not hasattr(asked, "scored")
+
+
 def run(parts: list[object], steps: int, state: TrainState | None = None) -> TrainState:
     plain = objective()
     model = classifier(0.1)

@@ -11,14 +11,18 @@ import pytest
 import torch
 from pydantic import ValidationError
 from torch.nn import functional
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, MBartTokenizer, PreTrainedTokenizerFast
+from transformers.models.mbart.modeling_mbart import shift_tokens_right
+from transformers.models.mbart.tokenization_mbart import FAIRSEQ_LANGUAGE_CODES
 
 from acclimate.batching.packed import Sequences
 from acclimate.errors import UserError
 from acclimate.models.families.bart import Bart
+from acclimate.models.families.mbart import MBart
 from acclimate.models.families.seq2seq.family import Seq2Seq
 from acclimate.models.families.t5 import T5
 from acclimate.models.family import Family, Vocabulary
+from acclimate.objectives.denoise import Denoise
 from acclimate.objectives.protocol import Texts
 from acclimate.objectives.translation import Translation
 from acclimate.progress import silent
@@ -153,6 +157,89 @@ def test_languages_are_marked_as_mbart_marks_them(tmp_path: Path, tokenizer: Pre
     torch.testing.assert_close(loss.loss(model, batch).sum, expected, rtol=1e-4, atol=1e-4)
     with pytest.raises(UserError, match="no token 'xx' for a language"):
         settings(tmp_path, languages=["en_XX", "xx"]).build(tokenizer=marked, seed=0)
+
+
+def mbarts_own() -> MBartTokenizer:
+    """The library's tokenizer over a handful of pieces."""
+    pieces = ["▁", "▁the", "▁cat", "▁sat", "猫", "坐", "着"]
+    special = [(name, 0.0) for name in ("<s>", "<pad>", "</s>", "<unk>")]
+    codes = [(code, 0.0) for code in FAIRSEQ_LANGUAGE_CODES]
+    words = [(piece, -2.0) for piece in pieces]
+    return MBartTokenizer(
+        vocab=[*special, *words, *codes, ("<mask>", 0.0)], src_lang="en_XX", tgt_lang="zh_CN"
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "languages"),
+    [
+        ("the cat sat", "猫坐着", ("en_XX", "zh_CN")),
+        ("猫坐着", "the cat", ("zh_CN", "en_XX")),
+    ],
+)
+def test_marked_pairs_are_those_of_mbarts_own_tokenizer(
+    tmp_path: Path, source: str, target: str, languages: tuple[str, str]
+) -> None:
+    tokenizer = mbarts_own()
+    tokenizer.src_lang, tokenizer.tgt_lang = languages
+    read = tokenizer(source)["input_ids"]
+    labels = torch.tensor([tokenizer(text_target=target)["input_ids"]])
+    seen = shift_tokens_right(labels, tokenizer.pad_token_id)[0]
+
+    bare = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in (source, target)]
+    (before, after), (begin, end) = settings(tmp_path, languages=list(languages)).ends(tokenizer)
+    row = [*before, *bare[0], *after, *begin, *bare[1], *end]
+    segments = [0] * len(read) + [1] * (len(row) - len(read))
+    batch = (
+        settings(tmp_path, languages=list(languages))
+        .build(tokenizer=tokenizer, seed=0)
+        .prepare(
+            Sequences(
+                np.array(row), np.array([0, len(row)]), np.array(segments), np.arange(1), np.zeros(1, int)
+            )
+        )
+    )
+    assert batch.tokens.tolist() == read and read[-2:] == [2, tokenizer.convert_tokens_to_ids(languages[0])]
+    # Of the library's labels the language behind the end is not asked for.
+    assert batch.targets.tolist() == labels[0, :-1].tolist() and batch.targets[-1] == 2
+    assert batch.decoder is not None and batch.decoder.tokens.tolist() == seen[:-1].tolist()
+    assert seen[0] == tokenizer.convert_tokens_to_ids(languages[1])
+
+
+def test_plain_calls_of_what_is_delivered_are_marked(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    marked = PreTrainedTokenizerFast(tokenizer_object=tokenizer.backend_tokenizer, **{
+        role: getattr(tokenizer, role) for role in ("cls_token", "sep_token", "pad_token", "unk_token")
+    }, additional_special_tokens=["en_XX", "zh_CN"])  # fmt: skip
+    for one, languages in ((marked, ["en_XX", "zh_CN"]), (mbarts_own(), ["zh_CN", "en_XX"])):
+        source, target = one.convert_tokens_to_ids(languages)
+        end = one.convert_tokens_to_ids(one.sep_token)
+        model = MBart(size="tiny", positions=16).build(vocabulary=Vocabulary.of(one), seed=1, kind="seq2seq")
+        settings(tmp_path, languages=languages).suit(model, one)
+        model.save_pretrained(tmp_path / "model")
+        one.save_pretrained(tmp_path / "model")
+        again = AutoTokenizer.from_pretrained(tmp_path / "model")
+        for text in ("the cat", "猫坐着"):
+            ids = again(text)["input_ids"]
+            assert (
+                ids[-2:] == [end, source] and ids[:-2] == again(text, add_special_tokens=False)["input_ids"]
+            )
+        loaded = AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "model")
+        written = loaded.generate(**again("the cat", return_tensors="pt"), max_new_tokens=2)
+        assert written[0, 0] == target
+
+
+def test_denoising_of_one_language_marks_plain_calls_too(tmp_path: Path) -> None:
+    tokenizer = mbarts_own()
+    model = MBart(size="tiny", positions=16).build(
+        vocabulary=Vocabulary.of(tokenizer), seed=1, kind="seq2seq"
+    )
+    Denoise(languages={"a.txt": "zh_CN", "b.txt": "en_XX"}).suit(model, tokenizer)
+    assert model.generation_config.decoder_start_token_id is None and tokenizer.src_lang == "en_XX"
+    Denoise(languages={"a.txt": "zh_CN", "b.txt": "zh_CN"}).suit(model, tokenizer)
+    chinese = tokenizer.convert_tokens_to_ids("zh_CN")
+    assert model.generation_config.decoder_start_token_id == tokenizer("猫")["input_ids"][-1] == chinese
 
 
 def test_a_dry_batch_has_two_halves(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:

@@ -12,6 +12,7 @@ from acclimate.models.families.bert import Bert
 from acclimate.models.families.transformer.family import Transformer
 from acclimate.models.family import Vocabulary
 
+torch.set_num_threads(1)
 HIDDEN = 192
 
 

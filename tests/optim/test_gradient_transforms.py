@@ -22,7 +22,6 @@ from acclimate.optim.clip_value import ClipValue
 from acclimate.optim.gradient_noise import GradientNoise
 from acclimate.optim.gradients import Gradients, apply_all
 from acclimate.optim.sgd import Sgd
-from acclimate.recipe.registry import registry
 
 
 def model(scale: float = 1.0, seed: int = 0) -> nn.Module:
@@ -178,33 +177,6 @@ def test_noise_has_the_variance_that_is_said_and_fades() -> None:
     layer.weight.grad = torch.zeros(300, 300)
     apply_all([again], Gradients(layer.named_parameters()))
     assert torch.equal(layer.weight.grad, draws[-1])
-
-
-@pytest.mark.parametrize("name", sorted(registry.names("gradient")))
-def test_a_small_problem_converges_with_each_and_repeats(name: str) -> None:
-    def run() -> tuple[float, float, torch.Tensor]:
-        torch.manual_seed(0)
-        net = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 1))
-        x = torch.randn(128, 4)
-        y = torch.sin(x[:, :1]) + x[:, 1:2] * 0.5
-        settings = registry.get("gradient", name)
-        transform = (ClipNegative(largest=1) if name == "clip_negative" else settings()).build()
-        optimizer = Sgd(lr=0.1, momentum=0.9).build(model=net)
-        first = None
-        for _ in range(200):
-            loss = (net(x) - y).square().mean()
-            net.zero_grad()
-            loss.backward()
-            gradients = Gradients(net.named_parameters())
-            apply_all([transform], gradients)
-            gradients.hand_over(optimizer)
-            optimizer.step()
-            first = float(loss.detach()) if first is None else first
-        return first, float(loss.detach()), net[0].weight.detach().clone()
-
-    (first, last, weights), (_, _, again) = run(), run()
-    assert last < 0.5 * first
-    assert torch.equal(weights, again)
 
 
 @pytest.mark.parametrize(

@@ -102,5 +102,5 @@ def test_examples_can_be_masked_of_what_has_losses_by_sequence(objective: str) -
 
 @pytest.mark.parametrize("value", [{"share": 0.1, "deviations": 2}, {"share": "0%"}, {"share": "100%"}])
 def test_a_threshold_is_one_and_leaves_some(value: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match="two thresholds|more than 0%"):
+    with pytest.raises(ValidationError, match=r"two thresholds|more than 0%"):
         Recipe.model_validate(recipe([{"mask_loss": value}]))

@@ -55,6 +55,20 @@ def test_a_spike_in_the_gradient_norm_takes_a_logarithmic_axis(make_run: Callabl
     assert ">10k<" in spiked and ">100<" in spiked and ">10k<" not in plain
 
 
+def test_the_loss_shows_where_a_model_grew(make_run: Callable[..., Any]) -> None:
+    run = read_run(make_run().pretrain().done())
+    plain = str(pretrain_curves(run.pretrain)[0]["plot"].wide)
+    steps = run.pretrain.steps
+    steps.columns["layers"] = np.where(
+        np.arange(len(steps)) < 10, 1.0, np.where(steps.step < steps.step[20], 3, 12)
+    )
+    grown = pretrain_curves(run.pretrain)
+    for drawn in (grown[0]["plot"].wide, grown[0]["plot"].narrow):
+        assert str(drawn).count('class="reference"') == 2
+        assert ">3 layers<" in str(drawn) and ">12 layers<" in str(drawn) and ">1 layers<" not in str(drawn)
+    assert "reference" not in plain and "reference" not in str(grown[1]["plot"].wide)
+
+
 def test_each_seed_of_each_arm_is_a_line(make_run: Callable[..., Any]) -> None:
     task = read_run(make_run().task().done()).tasks[0]
     curves = task_curves(task)

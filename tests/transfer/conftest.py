@@ -84,3 +84,31 @@ def course() -> Callable[..., Any]:
         return Course(how, model, lesson(40, classes), lesson(24, classes), seed, around)
 
     return make
+
+
+@pytest.fixture
+def build_task(tmp_path: Path) -> Callable[..., tuple[Any, dict[str, Any], Path]]:
+    """A task of any class over files that are written here, built: (task, statistics, folder)."""
+
+    def make(
+        kind: type[Any], files: dict[str, str], /, **settings: Any
+    ) -> tuple[Any, dict[str, Any], Path]:
+        for name, content in files.items():
+            (tmp_path / name).write_text(content, "utf-8")
+        made = kind.model_validate(settings, context={"base": tmp_path})
+        folder = tmp_path / f"examples-{sum(one.name.startswith('examples-') for one in tmp_path.iterdir())}"
+        folder.mkdir()
+        return made, build_examples(made, folder), folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def words(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A tokenizer that knows letters, digits and some Chinese characters one by one."""
+    from acclimate.tokenizer.training import Train
+
+    letters = " ".join("abcdefghijklmnopqrstuvwxyz0123456789?")
+    texts = [f"{letters} 一 二 三 四 五 六 七 八 谁 男 天 气 猫 狗 鱼 鸟 牛 羊 头 痛 怎 么 办"] * 5
+    folder = tmp_path_factory.mktemp("words")
+    return Train(vocab_size=80).build(texts=iter([texts]), folder=folder, model_max_length=64)

@@ -105,6 +105,7 @@ def test_every_setting_decides_the_examples_the_training_or_the_figures():
         "baseline",
         "augment",
         "independent_test",
+        "before",
     }  # in fingerprints, in the keys of stages of their own, or in which stages run
     task = Classification.model_validate(FILES)
     parts = task.data_settings(), task.training_settings(), task.judging_settings()

@@ -2,9 +2,8 @@
 
 Files of a part's folder:
 - `forms.safetensors`: of all windows' tokens, without special ones, `tokens` int32 [T], `boxes` int16 [T, 4], `words`
-  uint8 [T] 1 where a word starts, `tags` int16 [T] the word's tag where it starts, else −1; `starts` int64 [N+1] of the
-  windows, `forms` int64 [N] the form that each is from.
-- `counts.json`: names of the tags, forms, bytes of their words.
+  uint8 [T] 1 where a word starts; `starts` int64 [N+1] of the windows, `forms` int64 [N] the form that each is from.
+- `counts.json`: forms, bytes of their words, tokens.
 
 Legend: N windows, B sequences asked for, T tokens in their row, W words of a form, L tokens of a form.
 """
@@ -12,7 +11,6 @@ Legend: N windows, B sequences asked for, T tokens in their row, W words of a fo
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +21,7 @@ from acclimate.artifacts import durable
 from acclimate.batching.packed import Sequences, positions_in
 from acclimate.batching.word_windows import word_windows
 from acclimate.corpus.document import Dropped
-from acclimate.corpus.forms import OUTSIDE, Form, Forms
+from acclimate.corpus.forms import Form, Forms
 from acclimate.errors import UserError
 from acclimate.tokenizer.encoding import Encoder
 from acclimate.tokenizer.template import boundaries
@@ -49,8 +47,7 @@ class FormWriter:
         self._rows: list[dict[str, NDArray[Any]]] = []
         self._lengths: list[int] = []
         self._owners: list[int] = []
-        self._forms = self._bytes = 0
-        self._labels: list[list[str]] = []
+        self._forms = self._bytes = self._words = 0
 
     def add(self, form: Form) -> None:
         starts = np.cumsum([0, *(len(word) + 1 for word in form.words)])[:-1]
@@ -70,17 +67,16 @@ class FormWriter:
         first = np.append(True, owner[1:] != owner[:-1])
         windows = word_windows(first, self._room)
         self._rows.append({"tokens": tokens, "boxes": form.boxes[owner], "words": first})
-        self._labels.append(_tags([form.entities[number] for number in owner[first]]))
+        self._words += int(first.sum())
         self._lengths += windows
         self._owners += [self._forms] * len(windows)
         self._forms += 1
         self._bytes += sum(len(word.encode()) for word, kept in zip(form.words, there, strict=True) if kept)
 
-    def write(self, folder: Path, names: list[str]) -> dict[str, int]:
-        """The store; `names` are the tags that may occur, in the order of their numbers."""
+    def write(self, folder: Path) -> dict[str, int]:
+        """The store."""
         from safetensors.numpy import save
 
-        number = {name: index for index, name in enumerate(names)}
         columns = {
             "tokens": _joined([one["tokens"] for one in self._rows], np.int32, ()),
             "boxes": _joined([one["boxes"] for one in self._rows], np.int16, (4,)),
@@ -88,36 +84,14 @@ class FormWriter:
             "starts": np.append(0, np.cumsum(self._lengths)).astype(np.int64),
             "forms": np.array(self._owners, np.int64),
         }
-        tags = np.full(len(columns["tokens"]), -1, np.int16)
-        tags[columns["words"] > 0] = [number[tag] for form in self._labels for tag in form]
-        durable.write_bytes(folder / FORMS, save({**columns, "tags": tags}))
-        durable.write_json(
-            folder / COUNTS, {"tags": names, "forms": self._forms, "bytes": self._bytes, "tokens": len(tags)}
-        )
-        return {"forms": self._forms, "windows": len(self._lengths), "words": sum(map(len, self._labels))}
-
-    @property
-    def labels(self) -> set[str]:
-        """What the entities are."""
-        return {tag.partition("-")[2] for form in self._labels for tag in form if tag != "O"}
-
-
-def tag_names(labels: Iterable[str]) -> list[str]:
-    """O, and a tag for the beginning and the inside of each label (IOB2)."""
-    return ["O", *(f"{letter}-{label}" for label in sorted(labels) for letter in "BI")]
+        durable.write_bytes(folder / FORMS, save(columns))
+        tokens = len(columns["tokens"])
+        durable.write_json(folder / COUNTS, {"forms": self._forms, "bytes": self._bytes, "tokens": tokens})
+        return {"forms": self._forms, "windows": len(self._lengths), "words": self._words}
 
 
 def _joined(rows: list[NDArray[Any]], dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     return np.concatenate([np.zeros((0, *shape), dtype), *(row.astype(dtype) for row in rows)])
-
-
-def _tags(entities: list[tuple[int, str]]) -> list[str]:
-    """IOB2 tags of words by their (entity, label)."""
-    tags, before = [], -1
-    for entity, label in entities:
-        tags.append("O" if label == OUTSIDE else f"{'I' if entity == before else 'B'}-{label}")
-        before = entity
-    return tags
 
 
 class FormStore:
@@ -128,8 +102,6 @@ class FormStore:
 
         counts = json.loads((folder / COUNTS).read_text("utf-8"))
         self._columns = load_file(folder / FORMS)
-        self.tags: list[str] = counts["tags"]
-        """Names of the tags by their numbers."""
         self.num_bytes: int = counts["bytes"]
         self.num_tokens: int = counts["tokens"]
         self._ends = boundaries(tokenizer)
@@ -142,23 +114,22 @@ class FormStore:
         return found
 
     def fetch(self, ids: NDArray[np.int64], epochs: NDArray[np.int64]) -> Sequences:
-        """The windows [B] in one row; of each token `boxes` [T, 4], `words`, and `tags`, −1 where no word starts."""
+        """The windows [B] in one row; of each token `boxes` [T, 4], and `words`, 1 where one starts."""
         cu_seqlens = np.append(0, np.cumsum(self.lengths[ids])).astype(np.int64)
         first, last = cu_seqlens[:-1], cu_seqlens[1:] - 1
         places = positions_in(cu_seqlens) + np.repeat(self._starts[ids] - 1, self.lengths[ids])
         np.clip(places, 0, max(0, self.num_tokens - 1), out=places)
         tokens = self._columns["tokens"][places].astype(np.int64)
         boxes = self._columns["boxes"][places].astype(np.int64)
-        words, tags = self._columns["words"][places], self._columns["tags"][places].astype(np.int64)
+        words = self._columns["words"][places]
         tokens[first], tokens[last] = self._ends
         boxes[first], boxes[last] = FIRST_BOX, LAST_BOX
         words[first] = words[last] = 1
-        tags[first] = tags[last] = -1
         return Sequences(
             tokens,
             cu_seqlens,
             np.zeros(len(tokens), np.int64),
             ids,
             epochs,
-            by_token={"boxes": boxes, "words": words, "tags": tags},
+            by_token={"boxes": boxes, "words": words},
         )

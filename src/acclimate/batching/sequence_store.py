@@ -180,7 +180,7 @@ class ExampleStore:
                 f"{max_length - room} special ones; at least {max_length - room + num_texts} is needed"
             )
         encoder = Encoder(tokenizer, literal=False)
-        columns = [_encoded(encoder, column) for column in ((texts,) if pairs is None else (texts, pairs))]
+        columns = [encoded(encoder, column) for column in ((texts,) if pairs is None else (texts, pairs))]
         if pairs is None:
             kept = [np.minimum(columns[0][1], room)]
         else:
@@ -190,7 +190,7 @@ class ExampleStore:
         cut = np.zeros(len(texts), dtype=bool)
         for (_, full), short in zip(columns, kept, strict=True):
             cut |= short < full
-        tokens, segments, lengths = _assembled(parts, columns, kept)
+        tokens, segments, lengths = assembled(parts, columns, kept)
         if "token_type_ids" not in tokenizer.model_input_names:
             # A plain call of such a tokenizer gives none, so its users will never tell the model of segments.
             segments[:] = 0
@@ -223,7 +223,7 @@ def longest_first(
     return kept_first, kept_second
 
 
-def _encoded(encoder: Encoder, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def encoded(encoder: Encoder, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(tokens in one row, lengths [N])."""
     pieces = [
         encoder.encode(texts[at : at + _ENCODE_AT_ONCE]) for at in range(0, len(texts), _ENCODE_AT_ONCE)
@@ -235,7 +235,7 @@ def _encoded(encoder: Encoder, texts: Sequence[str]) -> tuple[NDArray[np.int64],
     )
 
 
-def _assembled(
+def assembled(
     parts: tuple[Part, ...],
     columns: list[tuple[NDArray[np.int64], NDArray[np.int64]]],
     kept: list[NDArray[np.int64]],

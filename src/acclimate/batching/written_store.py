@@ -22,16 +22,15 @@ class WrittenStore:
     for their first.
     """
 
-    def __init__(self, sources: Sequence[Ids], targets: Sequence[Sequence[Ids]], num_truncated: int = 0) -> None:
+    def __init__(
+        self, sources: Sequence[Ids], targets: Sequence[Sequence[Ids]], num_truncated: int = 0
+    ) -> None:
         """sources [N], targets [N] one or more of each, both with their special tokens."""
         self.sources, self._targets = sources, targets
         self.num_truncated = num_truncated
         """How many sources lost tokens, or a target of theirs did."""
         self.lengths: NDArray[np.int64] = np.array(
-            [
-                len(source) + max(map(len, several))
-                for source, several in zip(sources, targets, strict=True)
-            ],
+            [len(source) + max(map(len, several)) for source, several in zip(sources, targets, strict=True)],
             np.int64,
         )
         """[N] with the longest target of each."""

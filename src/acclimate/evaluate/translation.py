@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acclimate.errors import UserError
+from acclimate.evaluate.bleu import metric, score, statistics
 from acclimate.evaluate.resampling import Resampling
 from acclimate.models.decoding import Decoding
 from acclimate.progress import Tell, silent
@@ -67,10 +68,10 @@ def translation_figures(
     cuts them. Raises UserError when there is nothing to judge, or the extra `eval` is not installed.
     """
     figures: dict[str, Any] = {}
-    for name, metric in _metrics(language).items():
-        rows = _statistics(metric, translations, references)
-        figures[name] = resampling.sums_interval(rows, partial(_score, metric)).as_dict()
-        figures[f"{name}_signature"] = str(metric.get_signature())
+    for name, used in _metrics(language).items():
+        rows = _statistics(used, translations, references)
+        figures[name] = resampling.sums_interval(rows, partial(score, used)).as_dict()
+        figures[f"{name}_signature"] = str(used.get_signature())
     return figures
 
 
@@ -85,36 +86,26 @@ def translation_difference(
     """bleu and chrf of `with_` less those of `without`, each with low and high: both on the same resamples (paired
     bootstrap, Koehn 2004)."""
     figures = {}
-    for name, metric in _metrics(language).items():
-        both = [_statistics(metric, one, references) for one in (with_, without)]
+    for name, used in _metrics(language).items():
+        both = [_statistics(used, one, references) for one in (with_, without)]
         width = both[0].shape[1]
 
-        def difference(sums: NDArray[np.float64], metric: Any = metric, width: int = width) -> float:
-            return _score(metric, sums[:width]) - _score(metric, sums[width:])
+        def difference(sums: NDArray[np.float64], used: Any = used, width: int = width) -> float:
+            return score(used, sums[:width]) - score(used, sums[width:])
 
         figures[name] = resampling.sums_interval(np.concatenate(both, axis=1), difference).as_dict()
     return figures
 
 
 def _metrics(language: str | None) -> dict[str, Any]:
-    try:
-        from sacrebleu.metrics.bleu import BLEU
-        from sacrebleu.metrics.chrf import CHRF
-    except ImportError:
-        raise UserError("BLEU needs the package sacrebleu: pip install 'acclimate[eval]'") from None
     chinese = language is not None and language.lower().startswith(("zh", "cmn"))
-    return {"bleu": BLEU(tokenize="zh" if chinese else "13a"), "chrf": CHRF()}
+    return {name: metric(name, chinese) for name in ("bleu", "chrf")}
 
 
-def _statistics(metric: Any, translations: Sequence[str], references: Sequence[str]) -> NDArray[np.float64]:
+def _statistics(used: Any, translations: Sequence[str], references: Sequence[str]) -> NDArray[np.float64]:
     """[N, K] of each text what the metric adds up."""
     if len(translations) != len(references):
         raise ValueError(f"{len(translations)} translations and {len(references)} references")
     if not len(references):
         raise UserError("there are no translations to judge: the test part holds no pairs")
-    rows = metric._extract_corpus_statistics(list(translations), [list(references)])
-    return np.array(rows, dtype=np.float64)
-
-
-def _score(metric: Any, sums: NDArray[np.float64]) -> float:
-    return float(metric._compute_score_from_stats([round(one) for one in sums]).score)
+    return statistics(used, translations, [[one] for one in references])

@@ -75,7 +75,7 @@ def load_model(
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise UserError(f"{source}: the model cannot be loaded: {_first_line(error)}") from error
     report = LoadReport.of(str(source), info)
-    report.require(lambda name: _in_body(name, model, kind))
+    report.require(lambda name: in_body(name, model, kind))
     report.tell(warn, expects_head=kind not in ("classification", "tokens"))
     return model
 
@@ -98,7 +98,7 @@ def _configuration(source: str | Path, local: bool) -> Any:
         raise UserError(f"{source}: {reason}") from error
 
 
-def _in_body(name: str, model: PreTrainedModel, kind: Kind) -> bool:
+def in_body(name: str, model: PreTrainedModel, kind: Kind) -> bool:
     """Whether a weight is of the model's body. Only heads may be new, and poolers."""
     if "pooler" in name or name.startswith(("lm_head.", "matching.")):
         return False

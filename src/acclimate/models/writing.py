@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import LogitsProcessor
 from transformers.generation import (
     LogitsProcessorList,
     NoRepeatNGramLogitsProcessor,
@@ -144,7 +143,7 @@ def _processors(how: Decoding, seed: int, numbers: Sequence[int], before: int) -
     return LogitsProcessorList(found)
 
 
-class _Behind(LogitsProcessor):
+class _Behind:
     """A processor that sees what was written alone, not what was given before it."""
 
     def __init__(self, processor: Any, before: int) -> None:
@@ -154,7 +153,7 @@ class _Behind(LogitsProcessor):
         return self._processor(input_ids[:, self._before :], scores)
 
 
-class _Draw(LogitsProcessor):
+class _Draw:
     """Leaves one token of each row [R, V]: the one drawn by their probabilities, which greedy search then takes."""
 
     def __init__(self, seed: int, numbers: Sequence[int], before: int) -> None:

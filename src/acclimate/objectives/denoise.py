@@ -19,7 +19,7 @@ from acclimate.batching.ragged import chosen, order, owners, starts, within
 from acclimate.errors import UserError
 from acclimate.objectives.lots import special_and_all
 from acclimate.objectives.protocol import Loss, Mark, ObjectiveSettings, Texts
-from acclimate.objectives.writing import shifted, writing_loss
+from acclimate.objectives.writing import shifted, tell_languages, writing_loss
 from acclimate.recipe.units import Share
 
 if TYPE_CHECKING:
@@ -91,6 +91,11 @@ class Denoise(ObjectiveSettings):
         number = {token: n for n, token in enumerate(self.language_tokens)}
         numbers = {source: number[token] for source, token in self.languages.items()}
         return SourcedStore(windows, texts.corpus, "language", numbers, setting="denoise.languages")
+
+    def suit(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
+        """Of one language alone; of several, whoever calls must say which."""
+        if len(self.language_tokens) == 1:
+            tell_languages(model, tokenizer, *(2 * self.language_tokens))
 
     def stand_in(self, sequences: Sequences) -> Sequences:
         """All of the first language."""

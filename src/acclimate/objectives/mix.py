@@ -91,6 +91,9 @@ class Mix(ObjectiveSettings):
     def knows_sources(self) -> bool:
         return any(part.knows_sources for part in self.objectives)
 
+    def suit(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
+        self.leads.suit(model, tokenizer)
+
     def extra_tokens(self, sequence_length: int) -> tuple[str, ...]:
         tokens = [token for part in self.objectives for token in part.extra_tokens(sequence_length)]
         return tuple(dict.fromkeys(tokens))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
@@ -9,7 +10,7 @@ from pydantic import Field, field_validator
 from acclimate.batching.packed import PackedBatch
 from acclimate.errors import UserError
 from acclimate.objectives.protocol import Loss
-from acclimate.objectives.regulariser import Regulariser, Wrapped
+from acclimate.objectives.regulariser import Regulariser, Wrapped, calling
 from acclimate.recipe.units import Share
 
 if TYPE_CHECKING:
@@ -56,14 +57,18 @@ class FallingBack(Wrapped):
 
     def loss(self, model: PreTrainedModel, batch: PackedBatch) -> Loss:
         """The loss under mixed weights; its gradient is that of the weights themselves."""
-        from torch.func import functional_call
+        return self._under(self.inner.loss, model, batch)  # type: ignore[no-any-return]
 
+    def scored(self, model: PreTrainedModel, batch: PackedBatch) -> tuple[Loss, Tensor]:
+        """What the objective scores under mixed weights; each call mixes anew."""
+        return self._under(self.inner.scored, model, batch)  # type: ignore[no-any-return]
+
+    def _under(self, call: Callable[..., Any], model: PreTrainedModel, batch: PackedBatch) -> Any:
         if not model.training:
-            return self.inner.loss(model, batch)  # type: ignore[no-any-return]
+            return call(model, batch)
         now = dict(model.named_parameters())
-        weights = {f"model.{name}": self._mixed(now[name], start) for name, start in self._start.items()}
-        found: Loss = functional_call(_caller(model), weights, (self.inner, batch))
-        return found
+        weights = {name: self._mixed(now[name], start) for name, start in self._start.items()}
+        return calling(model, weights, call, batch)
 
     def _mixed(self, now: Tensor, start: Tensor) -> Tensor:
         import torch
@@ -97,18 +102,3 @@ def mixed_weights(model: nn.Module) -> dict[str, Tensor]:
                     found[f"{name}.{own}" if name else own] = weight
     return found
 
-
-def _caller(model: nn.Module) -> nn.Module:
-    from torch import nn
-
-    class Call(nn.Module):
-        """A module whose call is an objective's loss, for weights can be swapped in calls of modules alone."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
-
-        def forward(self, objective: Any, batch: PackedBatch) -> Any:
-            return objective.loss(self.model, batch)
-
-    return Call()

@@ -77,7 +77,7 @@ class Mvlm(Mlm):
     ) -> dict[str, Any]:
         """A form store for each part. What is counted are words; a form that cannot be read counts as one."""
         from acclimate.artifacts import durable
-        from acclimate.batching.form_store import FormWriter, tag_names
+        from acclimate.batching.form_store import FormWriter
         from acclimate.corpus.forms import Forms
         from acclimate.corpus.split import SPLITS, split_hash, split_of
 
@@ -87,8 +87,7 @@ class Mvlm(Mlm):
             key = split_hash(form.text or " ".join(form.words))
             writers[split_of(key, self.split.validation, self.split.test)].add(form)
             tell(done, None, "forms")
-        names = tag_names(set().union(*(one.labels for one in writers.values())))
-        parts = {part: writer.write(folder / part, names) for part, writer in writers.items()}
+        parts = {part: writer.write(folder / part) for part, writer in writers.items()}
         durable.write_text(folder / "dropped.jsonl", forms.account.samples_jsonl())
         return {**forms.account.totals(), "parts": parts}
 

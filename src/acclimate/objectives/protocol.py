@@ -111,6 +111,9 @@ class ObjectiveSettings(Component):
     def furnish(self, model: PreTrainedModel, seed: int) -> None:
         """Give the model what is learnt with it and nobody needs afterwards, such as a head of the objective's own."""
 
+    def suit(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
+        """Make plain calls of what is delivered mean what was learnt, such as the tokens that tell languages."""
+
     def stand_in(self, sequences: Sequences) -> Sequences:
         """Sequences of random tokens, as far as can be in the shape of those of its own store: for a dry batch."""
         return sequences

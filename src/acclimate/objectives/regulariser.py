@@ -5,14 +5,15 @@ Held-out data are always measured with the objective as it is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from acclimate.recipe.settings import Component
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
+    from acclimate.batching.packed import PackedBatch
     from acclimate.objectives.protocol import Objective
 
 
@@ -37,10 +38,31 @@ def regularised(objective: Objective, parts: Sequence[Any], model: nn.Module) ->
 
 
 class Wrapped:
-    """An objective around another one, which prepares and counts."""
+    """An objective around another one, which prepares and counts. What the other one scores is not told: it would be
+    without what is done here."""
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
 
     def __getattr__(self, name: str) -> Any:
+        if name in ("scored", "inner"):
+            raise AttributeError(name)
         return getattr(self.inner, name)
+
+
+def calling(model: nn.Module, weights: dict[str, Tensor], call: Callable[..., Any], batch: PackedBatch) -> Any:
+    """call(model, batch), the model with these weights, by name, in the place of its own."""
+    from torch import nn
+    from torch.func import functional_call
+
+    class Call(nn.Module):
+        """A module whose call it is, for weights can be swapped in calls of modules alone."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self) -> Any:
+            return call(self.model, batch)
+
+    return functional_call(Call(), {f"model.{name}": one for name, one in weights.items()}, ())

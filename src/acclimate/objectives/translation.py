@@ -16,7 +16,13 @@ from acclimate.batching.pair_store import Ends, PairStore
 from acclimate.errors import UserError
 from acclimate.objectives.parallel_data import ParallelData
 from acclimate.objectives.protocol import Loss, Texts
-from acclimate.objectives.writing import shifted, smoothed_loss, with_models_start, writing_loss
+from acclimate.objectives.writing import (
+    shifted,
+    smoothed_loss,
+    tell_languages,
+    with_models_start,
+    writing_loss,
+)
 from acclimate.recipe.units import Share
 
 if TYPE_CHECKING:
@@ -28,7 +34,8 @@ class Translation(ParallelData):
 
     Input: pairs of texts (`pairs`, a column each). The encoder reads `[CLS] x [SEP]` [T], or what the tokenizer puts
     for these; the decoder reads the target behind the model's start token [Td] and is asked for `y [SEP]` [Td]. With
-    `languages` both are marked as mBART marks them: `x [SEP] <source>`, and the decoder starts with `<target>`.
+    `languages` both are marked as mBART marks them: `x [SEP] <source>`, and the decoder starts with `<target>`. (The
+    published code asks for `<target>` once more behind the end, which tells nothing and is left out.)
     Requires: a family with an encoder and a decoder (kind seq2seq). Neither side may exceed `sequence_length`.
     Source: Sutskever et al. 2014; label smoothing: Szegedy et al. 2016, Vaswani et al. 2017; language tokens: Liu et
     al. 2020.
@@ -70,6 +77,10 @@ class Translation(ParallelData):
         """What a translation begins with, where the objective says; None: what the model's configuration says."""
         marks = self._languages(tokenizer)
         return marks[1] if marks else None
+
+    def suit(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
+        if self.languages:
+            tell_languages(model, tokenizer, *self.languages)
 
     def room(self, source: NDArray[np.int64], target: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.maximum(source, target)

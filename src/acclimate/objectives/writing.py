@@ -15,7 +15,17 @@ from acclimate.batching.packed import PackedBatch
 from acclimate.objectives.protocol import Loss
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+
+def tell_languages(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, source: str, target: str
+) -> None:
+    """Plain calls of the tokenizer end with the source's language, and `generate` begins with the target's."""
+    from acclimate.tokenizer.specials import mark_sources
+
+    mark_sources(tokenizer, source)
+    model.generation_config.decoder_start_token_id = tokenizer.convert_tokens_to_ids(target)  # type: ignore[union-attr]
 
 
 def shifted(

@@ -106,7 +106,7 @@ def dry_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, part: TrainedP
         part.settings.objective.furnish(model, recipe.seed)
     if part.is_task:
         part.settings.furnish(model, names=CLASSES, seed=recipe.seed)
-        trained = set(part.settings.transfer.build(model=model))
+        plan = part.settings.transfer.build(model=model, length=part.settings.length, seed=recipe.seed)
         for name, parameter in model.named_parameters():
-            parameter.requires_grad_(name in trained)
+            parameter.requires_grad_(name in plan.trained)
     return model

@@ -50,5 +50,6 @@ def _task(evaluation: dict[str, Any]) -> dict[str, Any]:
         "baseline_test": evaluation.get("baseline_test"),
         "verdict": evaluation["verdict"],
         "delivered": evaluation["delivered"],
+        **({"periods": evaluation["periods"]} if "periods" in evaluation else {}),
         **({"independent": evaluation["independent"]["test"]} if "independent" in evaluation else {}),
     }

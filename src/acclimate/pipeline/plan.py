@@ -7,6 +7,7 @@ from pathlib import Path
 
 from acclimate.pipeline.language_figures import figures_stage
 from acclimate.pipeline.material import brings_data, material_stage
+from acclimate.pipeline.periods import earlier_stages
 from acclimate.pipeline.pretrain import pretrain_stage
 from acclimate.pipeline.reference import reference_part, reference_stage
 from acclimate.pipeline.stage import Stage
@@ -20,6 +21,7 @@ from acclimate.recipe.sections import Recipe
 def corpus_plan(recipe: Recipe, digests: Callable[[Path], str]) -> list[Stage]:
     """The stages up to the corpus."""
     examples = [examples_stage(recipe, name, digests) for name in recipe.tasks]
+    examples += [stage for name in recipe.tasks for stage in earlier_stages(recipe, name, digests)]
     held_out = tuple(stage.name for stage in examples) if recipe.corpus.decontaminate is not None else ()
     return [*examples, corpus_stage(recipe, digests, held_out)]
 

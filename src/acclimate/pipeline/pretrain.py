@@ -219,6 +219,7 @@ class Pretraining:
             held_out |= self.retrieved("test")
         save_file(held_out, self.work.folder / HELD_OUT)
         folder = new_folder(self.work.folder / MODEL)
+        self.settings.objective.suit(self.model, self.tokenizer)  # type: ignore[attr-defined]
         self.model.save_pretrained(folder)
         if not self.recipe.model.checkpoint:  # type: ignore[attr-defined]
             # Positions beyond the trained length were never seen: users' calls shall be cut there.

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from acclimate.pipeline.accounting import account
 from acclimate.pipeline.independent import independently
+from acclimate.pipeline.periods import ANSWERS as OF_PERIODS
+from acclimate.pipeline.periods import classes, earlier_names, read_earlier, read_part, what_was_kept
 from acclimate.pipeline.pretrain import (
     MODEL,
     model_identity,
@@ -117,7 +119,13 @@ def task_stages(recipe: Recipe, name: str, digests: Digests) -> list[Stage]:
                     version=3,
                     settings=settings,
                     outside=model_identity(recipe, digests) if start is None else {},
-                    needs=_needs(f"examples-{name}", training_part(recipe, name), tokenizer, start),
+                    needs=_needs(
+                        *earlier_names(recipe, name),
+                        f"examples-{name}",
+                        training_part(recipe, name),
+                        tokenizer,
+                        start,
+                    ),
                     packages=("torch", "transformers"),
                     run=_finetuning(recipe, name, arm, recipe.seed + number),
                 )
@@ -149,42 +157,38 @@ def _finetuning(recipe: Recipe, name: str, arm: Arm, seed: int) -> Callable[[Wor
         from acclimate.pipeline.setup_torch import prepare
         from acclimate.pipeline.training_log import TrainingLog
         from acclimate.tokenizer.loading import load_tokenizer
-        from acclimate.transfer.examples import read_examples
-        from acclimate.transfer.tuning import Around, tune
+        from acclimate.transfer.incremental.periods import Period, learn
+        from acclimate.transfer.tuning import Around
 
         machine = prepare(work.hardware)
-        examples = work.inputs[f"examples-{name}"].folder
-        names = read_json(examples / "labels.json")
+        names = classes(recipe, name, work)
         own = _as_it_was(recipe, arm)
         place = recipe.model.starts_from if own else work.inputs["tokenizer"].folder  # type: ignore[attr-defined]
         tokenizer = load_tokenizer(place)
         model = _start(recipe, name, arm, work, tokenizer, task.labels(names), seed)
         require_positions(model, f"tasks.{name}.sequence_length", task.sequence_length)
-        learnt = read_examples(work.inputs[training_part(recipe, name)].folder, "train")
-        validation, test = (read_examples(examples, part) for part in ("validation", "test"))
+        learnt = read_part(work, training_part(recipe, name), "train", names)
+        validation, test = (
+            read_part(work, f"examples-{name}", part, names) for part in ("validation", "test")
+        )
+        periods = [*read_earlier(recipe, name, work, names), Period(learnt, validation, test)]
         at_work = task.build(names=names, tokenizer=tokenizer, seed=seed)
         task.furnish(model, names=names, seed=seed)
-        train = at_work.lesson(learnt, learnt)
 
         with TrainingLog(work, task.length) as log:
-            around = Around(
-                machine.precision,
-                machine.device,
-                work.hardware.micro_batch,
-                lambda number: learnt.ids[number if train.owners is None else int(train.owners[number])],
-                log.write,
-            )
-            tuned = tune(task, model, train, at_work.lesson(validation, learnt), seed=seed, around=around)
+            around = Around(machine.precision, machine.device, work.hardware.micro_batch, watch=log.write)
+            done = learn(task, at_work, model, periods, seed=seed, around=around)
             log.copy_to(work.folder)
-        task.finish(model, learnt)
         for part, asked in (("validation", validation), ("test", test)):
             told = at_work.answers(model, asked, precision=machine.precision, device=machine.device)
             save_file(dict(told), work.folder / ANSWERS.format(part))
+        for (after, of), told in done.answers.items():
+            save_file(dict(told), work.folder / OF_PERIODS.format(after, of))
         write_json(
             work.folder / OUTCOME,
             {
-                **asdict(tuned),
-                "truncated": getattr(train.store, "num_truncated", 0),
+                **asdict(done.tuned),
+                "truncated": done.truncated,
                 "seed": seed,
                 "arm": arm,
             },
@@ -235,10 +239,10 @@ def evaluation_stage(recipe: Recipe, name: str, digests: Digests) -> Stage:
     def run(work: Work) -> None:
         from acclimate.artifacts.durable import write_json
         from acclimate.evaluate.judging import judge
-        from acclimate.transfer.examples import read_examples
 
         examples = work.inputs[f"examples-{name}"].folder
-        names, test = read_json(examples / "labels.json"), read_examples(examples, "test")
+        names = classes(recipe, name, work)
+        test = read_part(work, f"examples-{name}", "test", names)
         found = {
             arm: [task.outcomes(names, test, _answers(work, stage, "test")) for stage in stages]
             for arm, stages in trained.items()
@@ -259,6 +263,8 @@ def evaluation_stage(recipe: Recipe, name: str, digests: Digests) -> Stage:
         evaluation |= task.details(names, test, found[own_arms[0]][delivered])
         if "class_counts" in statistics:
             evaluation["class_counts"] = statistics["class_counts"]
+        if task.before:
+            evaluation["periods"] = what_was_kept(recipe, name, work, trained[own_arms[0]])
         if task.independent_test is not None:
             models = [work.inputs[stage].folder / MODEL for stage in trained[own_arms[0]]]
             evaluation["independent"] = independently(recipe, name, work, models, delivered)
@@ -285,7 +291,11 @@ def evaluation_stage(recipe: Recipe, name: str, digests: Digests) -> Stage:
             "arms": list(own_arms),
         },
         outside=task.independent_fingerprint(digests),
-        needs=(f"examples-{name}", *(stage for stages in trained.values() for stage in stages)),
+        needs=(
+            *earlier_names(recipe, name),
+            f"examples-{name}",
+            *(stage for stages in trained.values() for stage in stages),
+        ),
         packages=("torch", "transformers") if task.independent_test is not None else (),
         run=run,
     )

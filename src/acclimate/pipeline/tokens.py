@@ -146,7 +146,8 @@ def _independent(recipe: Recipe) -> Iterator[HeldOutText]:
         reader = open_independent(task)
         for one in reader.read() if reader is not None else ():
             if isinstance(one, Document):
-                second = find_column(one.fields, task.pair) if task.pair is not None else None
+                pair = getattr(task, "pair", None)
+                second = find_column(one.fields, pair) if pair is not None else None
                 for text in (one.text, second and one.fields[second]):
                     if text:
                         yield HeldOutText(name, "independent_test", one.place, text)

@@ -15,9 +15,12 @@ def require_heads(recipe: Any) -> None:
         return
     name = family.registered_as[1]
     for task, settings in recipe.tasks.items():
+        settings = recipe.tasks[task] = settings.suited(family)
         if settings.kind not in family.kinds:
             words = f"the family {name} has no head for {settings.registered_as[1]}"
             raise problem(words, at=("tasks", task))
+        if idle := settings.idle():
+            raise problem(": ".join(idle), at=("tasks", task, settings.registered_as[1], idle[0]))
     if recipe.pretrain is None:
         return
     objective = recipe.pretrain.objective
@@ -62,7 +65,9 @@ def require_streams(recipe: Any) -> None:
 
 def require_regularity(recipe: Any) -> None:
     """Raises ValidationError for a regulariser or an average that has nothing to act on."""
-    parts = [(("pretrain",), recipe.pretrain, recipe.pretrain and recipe.pretrain.objective)]
+    parts: list[tuple[tuple[str, ...], Any, Any]] = [
+        (("pretrain",), recipe.pretrain, recipe.pretrain and recipe.pretrain.objective)
+    ]
     parts += [(("tasks", name), task, task) for name, task in recipe.tasks.items()]
     for at, settings, asked in parts:
         if settings is None:
@@ -75,6 +80,10 @@ def require_regularity(recipe: Any) -> None:
                 words = f"{names[number]} compares the probabilities of classes or tokens, which"
                 words += f" {asked.registered_as[1]} does not tell"
                 raise problem(words, at=(*at, "regularise", number))
+        keep = getattr(settings, "keep", None)
+        if keep is not None and keep.goes_alone and any(one.needs_scores for one in settings.regularise):
+            words = f"{keep.registered_as[1]} and r_drop both take the loss apart; leave one of them out"
+            raise problem(words, at=(*at, "keep"))
         if settings.average is None:
             continue
         if settings.optimizer.registered_as[1] == "nt_asgd":

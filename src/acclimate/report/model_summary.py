@@ -60,9 +60,7 @@ def model_summary(run: RunRecord) -> dict[str, Any] | None:
         "training": training_summary(run),
         "results": _results(run),
         "intended": [purpose((run.figures or {}).get("kind", "mlm")).intended] * bool(run.model_config)
-        + list(
-            dict.fromkeys(purpose(str(task.evaluation.get("head", ""))).intended for task in run.tasks)
-        ),
+        + list(dict.fromkeys(purpose(str(task.evaluation.get("head", ""))).intended for task in run.tasks)),
         "limits": LIMITS,
         "has_model": run.model_config is not None,
         "tasks": [task.name for task in run.tasks],

@@ -6,7 +6,9 @@ from typing import Any
 
 from acclimate.report.estimates import Estimate, metric_name
 from acclimate.report.gather import TaskRecord
-from acclimate.report.numbers import count, number
+from acclimate.report.numbers import count, decimal, number
+
+MEANS = ("average", "backward_transfer", "forgetting")
 
 
 def augmentation(task: TaskRecord) -> dict[str, Any] | None:
@@ -43,6 +45,26 @@ def independent_test(task: TaskRecord) -> dict[str, Any] | None:
         "opened": _minute(task.opened),
         "dropped": ", ".join(f"{reason} {count(n)}" for reason, n in dropped.items()),
         "rows": [{"name": name, "value": one} for name, one in figures if one],
+    }
+
+
+def kept(task: TaskRecord) -> dict[str, Any] | None:
+    """What is left of earlier periods: a row each, and the means over them."""
+    told = task.evaluation.get("periods")
+    if not told:
+        return None
+    rows = [
+        {
+            "name": f"period {place + 1}",
+            **{key: Estimate.of(one.get(key)) for key in ("learnt", "now", "change")},
+        }
+        for place, one in enumerate(told.get("periods") or [])
+    ]
+    return {
+        "method": next(iter(told.get("method") or {}), ""),
+        "metric": metric_name(str(told.get("metric"))),
+        "rows": rows,
+        **{key: decimal(told.get(key), 3, signed=key != "average") for key in MEANS},
     }
 
 

@@ -14,7 +14,7 @@ from acclimate.report.heat_map import confusion_matrix, heat_map, mix_ups
 from acclimate.report.numbers import count, decimal, number, percent
 from acclimate.report.plots import Whisker, interval_strip
 from acclimate.report.scales import linear_scale
-from acclimate.report.task_data import augmentation, independent_test
+from acclimate.report.task_data import augmentation, independent_test, kept
 from acclimate.report.verdict import main_metric, seed_values, task_verdict
 
 SPLITS = ("train", "validation", "test")
@@ -47,6 +47,7 @@ def task_view(task: TaskRecord, run: RunRecord) -> dict[str, Any]:
         "notes": [str(note) for note in evaluation.get("notes") or []],
         "augmentation": augmentation(task),
         "independent": independent_test(task),
+        "kept": kept(task),
         "curves": task_curves(task),
         "examples": [_prediction(one) for one in (evaluation.get("examples") or [])[:EXAMPLES]],
         "worst": [_prediction(one) for one in (evaluation.get("worst") or [])[:EXAMPLES]],

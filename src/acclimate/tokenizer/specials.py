@@ -69,6 +69,23 @@ def suit(tokenizer: PreTrainedTokenizerFast, *, segments: bool, continues: bool 
         )
 
 
+def mark_sources(tokenizer: PreTrainedTokenizerFast, mark: str) -> None:
+    """Make plain calls of the tokenizer put the token of a language behind the end of a text, as mBART reads it."""
+    if hasattr(tokenizer, "src_lang"):  # mBART's own, which sets its template anew whenever it is loaded
+        tokenizer.src_lang = tokenizer.init_kwargs["src_lang"] = mark
+        return
+    from tokenizers.processors import TemplateProcessing
+
+    last = next(
+        getattr(tokenizer, role) for _, role in BOUNDARIES if getattr(tokenizer, role, None) is not None
+    )
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single=["$A", last, mark],
+        pair=["$A", "$B:1", f"{last}:1", f"{mark}:1"],
+        special_tokens=[(one, tokenizer.convert_tokens_to_ids(one)) for one in (last, mark)],
+    )
+
+
 def around(backend: Tokenizer, first: str, last: str) -> TemplateProcessing:
     """`first a last` around a text, `first a last b last` around a pair, the second of it in segment 1."""
     from tokenizers.processors import TemplateProcessing

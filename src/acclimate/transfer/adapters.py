@@ -70,9 +70,8 @@ class Adapters(Method):
 
         def merge() -> None:
             tuner.merge_and_unload()
-            for left in ("peft_config",):
-                if hasattr(model, left):
-                    delattr(model, left)
+            if hasattr(model, "peft_config"):
+                del model.peft_config
             forget_copies()
 
         return Plan.of(added, head).before(merge)
@@ -100,14 +99,14 @@ class Adapters(Method):
 
         rank = self.rank or 8
         alpha = 2 * rank if self.alpha is None else self.alpha
-        given = {"target_modules": list(targets), "r": rank}
+        given: dict[str, Any] = {"target_modules": list(targets), "r": rank}
         if self.kind == "ia3":
             return peft.IA3Config(target_modules=list(targets), feedforward_modules=[])
         if self.kind == "loha":
             return peft.LoHaConfig(**given, alpha=alpha, module_dropout=self.dropout)
         if self.kind == "lokr":
             return peft.LoKrConfig(**given, alpha=alpha, module_dropout=self.dropout)
-        how = {"use_dora": self.kind == "dora", "use_rslora": self.kind == "rslora"}
+        how: dict[str, Any] = {"use_dora": self.kind == "dora", "use_rslora": self.kind == "rslora"}
         return peft.LoraConfig(**given, lora_alpha=alpha, lora_dropout=self.dropout, **how)
 
 

@@ -132,9 +132,7 @@ class Composing:
         store, cut = self._store(examples)
         with compute_in(precision, device):
             written = write(model, store.sources, self._form(), self._decoding, seed=self._seed)
-        held = measure(
-            model, self._objective(0.0), store, batch=BATCH, precision=precision, device=device
-        )
+        held = measure(model, self._objective(0.0), store, batch=BATCH, precision=precision, device=device)
         full = np.array([len(one) >= self._target_room for one in written])
         return {
             **pack_texts(self._read(written)),

@@ -10,7 +10,9 @@ from acclimate.models.decoding import Decoding
 from acclimate.transfer.task import Metric
 from acclimate.transfer.writing import Writing
 
-_SPELLING = tuple(f"{what}_{how}" for what in ("detection", "correction") for how in ("precision", "recall", "f1"))
+_SPELLING = tuple(
+    f"{what}_{how}" for what in ("detection", "correction") for how in ("precision", "recall", "f1")
+)
 
 
 class Correction(Writing):

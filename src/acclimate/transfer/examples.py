@@ -69,7 +69,9 @@ def build_examples(task: TaskSettings, folder: Path, tell: Tell = silent) -> dic
         ledgers[name] = Ledger()
         rows[name] = read_rows(reader, task, ledgers[name], tell)
     names = task.names(rows["train" if task.data is None else "data"])
-    if task.data is not None:
+    if task.only_judged:
+        rows = {"train": [], "validation": [], "test": rows["data"]}
+    elif task.data is not None:
         assert task.split is not None
         parts = split_rows(
             rows["data"], validation=task.split.validation, test=task.split.test, near=task.near
@@ -82,7 +84,7 @@ def build_examples(task: TaskSettings, folder: Path, tell: Tell = silent) -> dic
             parts = hold_out(rows["train"], share=task.hold_out, near=task.near)
             rows |= _parted(rows["train"], parts, SPLITS[:2])
     task.settle(rows, names)
-    for part in SPLITS:
+    for part in ("test",) if task.only_judged else SPLITS:
         if not rows[part]:
             spare = "; no training example can be spared, give a `validation` file" if task.hold_out else ""
             raise UserError(f"the {part} part is empty{spare}; it needs more examples")
@@ -109,8 +111,8 @@ def _part_statistics(rows: list[Row]) -> dict[str, Any]:
     repeated, conflicting = repeats(rows)
     return {
         "examples": len(rows),
-        "mean_characters": round(sum(lengths) / len(lengths), 2),
-        "max_characters": max(lengths),
+        "mean_characters": round(sum(lengths) / max(1, len(lengths)), 2),
+        "max_characters": max(lengths, default=0),
         "repeats": repeated,
         "conflicting": conflicting,
     }
@@ -128,7 +130,7 @@ def _statistics(
         "splits": {part: _part_statistics(rows[part]) for part in SPLITS},
         "labels": len(names),
         "multi_label": several,
-        "pairs": rows["train"][0].pair is not None,
+        "pairs": rows["test"][0].pair is not None,
     }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, model_validator
 
+from acclimate.corpus.document import comparable
 from acclimate.models.decoding import Decoding
 from acclimate.recipe.columns import Column
 from acclimate.recipe.settings import problem
@@ -16,6 +17,7 @@ from acclimate.transfer.writing import Writing
 
 if TYPE_CHECKING:
     from acclimate.corpus.document import Dropped, Record
+    from acclimate.transfer.examples import Examples
     from acclimate.transfer.rows import Row
 
 _METRICS = ("log_likelihood", "distinct_1", "distinct_2", "distinct_4")
@@ -49,14 +51,20 @@ class Generation(Writing):
     @model_validator(mode="before")
     @classmethod
     def _fill_given(cls, value: Any) -> Any:
-        if not isinstance(value, Mapping) or value.get("target") is not None or value.get("given") is not None:
+        if (
+            not isinstance(value, Mapping)
+            or value.get("target") is not None
+            or value.get("given") is not None
+        ):
             return value
         return {**value, "given": 0.5}
 
     @model_validator(mode="after")
     def _one_way(self) -> Generation:
         if self.target is not None and self.given is not None:
-            raise problem("given: parts a text, and `target` names where its continuation stands", at=("given",))
+            raise problem(
+                "given: parts a text, and `target` names where its continuation stands", at=("given",)
+            )
         if self.given is not None and not 0 < self.given < 1:
             raise problem("given: expected more than 0% and less than 100%", at=("given",))
         return self
@@ -64,6 +72,13 @@ class Generation(Writing):
     @property
     def targets(self) -> list[Column]:
         return [] if self.target is None else super().targets
+
+    def keys(self, examples: Examples) -> set[tuple[str, str]]:
+        """Of texts that are parted here, the whole."""
+        if self.given is None:
+            return super().keys(examples)
+        pairs = zip(examples.texts, examples.more, strict=True)
+        return {(comparable(text), comparable(more["targets"][0])) for text, more in pairs}
 
     def row(self, record: Record) -> Row | Dropped:
         """A row with a beginning; its continuations are `more["targets"]`."""

@@ -39,7 +39,7 @@ def train_by(plan: Plan, course: Course, optimizer: Any) -> Tuned:
     if how.average is not None:
         state.average = how.average.build(model=model, length=how.length)
     training = Training(
-        objective=regularised(course.train.objective, how.regularise, model),
+        objective=around.wrap(regularised(course.train.objective, how.regularise, model)),
         feed=Feed(
             course.train.store,
             batch=how.batch,

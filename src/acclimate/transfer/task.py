@@ -8,15 +8,12 @@ model (`answers`). Figures are made of the answers alone, without the model (`ou
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 
-from pydantic import Field, GetJsonSchemaHandler, model_validator
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import core_schema
+from pydantic import Field, model_validator
 
-from acclimate.recipe.paths import DataPath, resolve_path
+from acclimate.recipe.paths import DataPath
 from acclimate.recipe.sections import (
     Average,
     Every,
@@ -26,8 +23,9 @@ from acclimate.recipe.sections import (
     Regulariser,
     Schedule,
 )
-from acclimate.recipe.settings import Component, Part, Settings, nearest, problem
+from acclimate.recipe.settings import Component, Part, nearest, problem
 from acclimate.recipe.units import Batch, Length, Share
+from acclimate.transfer.task_sources import Before, Source, TaskSplit, source_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,71 +52,14 @@ _TRAINING = (
     "regularise",
     "average",
     "patience",
+    "keep",
 )
 _JUDGING = ("metric", "metrics")
 Metric = Annotated[Component, Part("metric")]
 Transfer = Annotated[Component, Part("transfer")]
+Keep = Annotated[Component, Part("keeping")]
 Answers = Mapping[str, "NDArray[Any]"]
 """What a model said to the examples of one part, as named arrays that a file can hold."""
-
-
-@dataclass(frozen=True)
-class _FilesOrReader(Part):
-    """A path to files whose columns the task names, or a reader."""
-
-    def parse(self, value: Any, context: Any = None) -> Any:
-        return (
-            resolve_path(value, context) if isinstance(value, (str, Path)) else super().parse(value, context)
-        )
-
-    def dump(self, component: Any) -> Any:
-        return component if isinstance(component, str) else super().dump(component)
-
-    def __get_pydantic_json_schema__(
-        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        return {"anyOf": [{"type": "string"}, super().__get_pydantic_json_schema__(schema, handler)]}
-
-
-Source = Annotated[Any, _FilesOrReader("reader", default="files")]
-
-
-class TaskSplit(Settings):
-    """Shares of one source that are held out."""
-
-    validation: Share = 0.15
-    """Watched during training: the best weights by it are kept."""
-    test: Share = 0.25
-    """Used once, for the figures."""
-
-    @model_validator(mode="after")
-    def _proper(self) -> TaskSplit:
-        if not (self.validation and self.test):
-            raise ValueError("validation and test must both be more than nothing")
-        if self.validation + self.test >= 1:
-            raise ValueError("validation and test together leave nothing to train on")
-        return self
-
-
-def _source_text(data: Any, text: Any) -> tuple[Any, Any]:
-    """(data, text) with the text column said in one of the two places said in both; files have their own setting."""
-    if isinstance(data, str):
-        data = {"path": data}
-    if not isinstance(data, Mapping):
-        return data, text
-    named = len(data) == 1 and isinstance(next(iter(data.values())), (Mapping, str)) and "path" not in data
-    name, settings = next(iter(data.items())) if named else ("files", data)
-    if name != "files":
-        return data, text
-    settings = {"path": settings} if isinstance(settings, str) else dict(settings)
-    own = settings.get("text")
-    if own is not None and text is not None and own != text:
-        raise problem(
-            f"the task's text column is {text!r}, but its data says {own!r}; say it once", at=("text",)
-        )
-    if own is None and text is not None:
-        settings["text"] = text
-    return settings, own if text is None else text
 
 
 class TaskSettings(Component):
@@ -132,6 +73,8 @@ class TaskSettings(Component):
     """The kind of model (`models/kinds.py`) that it needs."""
     scores: ClassVar[bool] = False
     """Whether its objective can tell the probabilities that it scores (`ScoredObjective`)."""
+    only_judged: ClassVar[bool] = False
+    """Whether nothing is learnt for it: all of `data` are then its test."""
     columns: ClassVar[tuple[str, ...]] = ("text",)
     """Settings that name a column that records must have."""
     shaping: ClassVar[tuple[str, ...]] = ()
@@ -188,6 +131,11 @@ class TaskSettings(Component):
     patience: int | None = Field(default=3, ge=1)
     """Stop after this many validations (one an epoch) without a better loss; null: train the whole length. The best
     weights are taken either way."""
+    before: list[Before] = Field(default=[])
+    """Earlier periods, in their order: the model learns them one after another, then the task's own examples, and the
+    report says what is left of each. Their classes come first, each with its head's row for good."""
+    keep: Keep | None = None
+    """With `before`: how the past is kept while the next period is learnt; `replay` unless given."""
     seeds: int = Field(default=3, ge=1, le=100)
     """How many times each arm is trained, with other heads and orders: the verdict's interval holds this chance too,
     but not that of the one pretraining they share."""
@@ -206,7 +154,7 @@ class TaskSettings(Component):
             return value
         filled = dict(value)
         if filled.get("data") is not None:
-            filled["data"], text = _source_text(filled["data"], filled.get("text"))
+            filled["data"], text = source_text(filled["data"], filled.get("text"))
             if text is not None:
                 filled["text"] = text
             if filled.get("split") is None:
@@ -216,6 +164,8 @@ class TaskSettings(Component):
             if filled.get("hold_out") is None:
                 filled["hold_out"] = 0.1
             filled.setdefault("near", 0.8)
+        if filled.get("before") and filled.get("keep") is None:
+            filled["keep"] = "replay"
         return filled
 
     @model_validator(mode="after")
@@ -252,6 +202,11 @@ class TaskSettings(Component):
             )
         if self.near is not None and self.data is None and self.hold_out is None:
             raise problem("near: nothing is split here, all three parts are given", at=("near",))
+        if self.keep is not None and not self.before:
+            raise problem("keep: goes with `before`: there is nothing to keep", at=("keep",))
+        if self.before and not self.scores:
+            words = "before: only tasks that tell classes apart are learnt in periods, which"
+            raise problem(f"{words} {self.registered_as[1]} does not", at=("before",))
         if isinstance(self.train, str) and not self.header:
             for name in self.columns:
                 if isinstance(column := getattr(self, name), str) and not column.isdigit():
@@ -270,6 +225,26 @@ class TaskSettings(Component):
         return self
 
     # What the examples are.
+
+    def earlier(self) -> list[TaskSettings]:
+        """A task for the examples of each earlier period."""
+        return [
+            self.model_copy(
+                update={
+                    "train": one.train,
+                    "validation": one.validation,
+                    "test": one.test,
+                    "hold_out": None if one.validation is not None else self.hold_out or 0.1,
+                    "near": None if one.validation is not None else self.near or 0.8,
+                    "data": None,
+                    "split": None,
+                    "independent_test": None,
+                    "before": [],
+                    "keep": None,
+                }
+            )
+            for one in self.before
+        ]
 
     def readers(self) -> dict[str, Any]:
         """The built readers by what they read: `train`, `validation`, `test`, or `data`."""
@@ -328,6 +303,14 @@ class TaskSettings(Component):
         return self.model_dump(mode="json", include={*_DATA, *self.columns, *self.shaping})
 
     # How a model is tuned to them.
+
+    def suited(self, family: Any) -> TaskSettings:
+        """As models of this family do it."""
+        return self
+
+    def idle(self) -> tuple[str, str] | None:
+        """(setting, why) where one means nothing to the models that it is suited to."""
+        return None
 
     def labels(self, names: Sequence[str]) -> Labels | None:
         """What the model's head tells apart."""

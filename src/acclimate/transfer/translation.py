@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from acclimate.models.decoding import Decoding
 from acclimate.recipe.columns import Column
-from acclimate.recipe.settings import problem
 from acclimate.recipe.units import Share
 from acclimate.transfer.task import Metric
 from acclimate.transfer.writing import Writing
@@ -47,13 +46,10 @@ class Translation(Writing):
     metrics: list[Metric] = Field(default=list(_METRICS))  # type: ignore[arg-type]
     """What is measured on the test; the verdict's metric always is."""
 
-    def suited(self, family: Any) -> Translation:
-        suited = super().suited(family)
-        if suited.kind == "clm" and self.languages is not None:
-            words = "name those of an encoder-decoder; a causal model may be told by `prefix` and `separator`"
-            raise problem(f"languages: {words}", at=("languages",))
-        assert isinstance(suited, Translation)
-        return suited
+    def idle(self) -> tuple[str, str] | None:
+        if self.languages is not None and self.kind == "clm":
+            return "languages", "are for encoder-decoders; a causal model is told by `prefix` and `separator`"
+        return super().idle()
 
     def layout(self) -> Layout:
         return replace(super().layout(), languages=self.languages)

@@ -57,6 +57,8 @@ class Around:
     describe: Callable[[int], str] = str
     """Names a training sequence in messages."""
     watch: Callable[[Record, Progress], None] = lambda record, progress: None
+    wrap: Callable[[Any], Any] = lambda objective: objective
+    """What is done to the objective that is trained on, after the regularisers."""
 
 
 @dataclass(frozen=True)

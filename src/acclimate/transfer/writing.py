@@ -74,19 +74,23 @@ class Writing(TaskSettings):
         return self._kind
 
     def suited(self, family: Any) -> Writing:
-        """As it is done by models of this family. Raises ValidationError for settings that then mean nothing."""
+        """With the first kind of model that the family has."""
         suited = self.model_copy()
         suited._kind = next((one for one in self.kinds if one in family.kinds), self.kinds[0])
-        if suited._kind != "clm" and self.separator is not None:
-            words = "stands between source and target of causal models; an encoder-decoder has them apart"
-            raise problem(f"separator: {words}", at=("separator",))
         return suited
+
+    def idle(self) -> tuple[str, str] | None:
+        if self.separator is not None and self.joined:
+            return "separator", "nothing stands between a text and how it goes on"
+        if self.separator is not None and self.kind != "clm":
+            return "separator", "stands before a causal model's target; an encoder-decoder has source and target apart"
+        return None
 
     @model_validator(mode="after")
     def _columns_apart(self) -> Writing:
         if self.text in self.targets:
             raise problem(f"target: column {self.text!r} is the source's own", at=("target",))
-        if not self.targets or len(set(self.targets)) < len(self.targets):
+        if self.target == [] or len(set(self.targets)) < len(self.targets):
             raise problem("target: expected one column or several different ones", at=("target",))
         return self
 

@@ -22,12 +22,11 @@ def written_row(record: Record, *, text: Column, targets: Sequence[Column]) -> R
     found = [one for column in targets for one in _texts(cell(record, column))]
     if not found:
         return Dropped("no_target", record.place, _missing(record, targets))
-    return row_of(record, source, list(dict.fromkeys(found)), whole=source)
+    # A source that is held out is not learnt from, whatever its targets are there.
+    return _row(record, source, list(dict.fromkeys(found)), (comparable(source), ""))
 
 
-def row_of(record: Record, source: str, targets: list[str], *, whole: str) -> Row:
-    """whole: by which rows are equal, and one that is held out may not stand in training."""
-    key = comparable(whole), ""
+def _row(record: Record, source: str, targets: list[str], key: tuple[str, str]) -> Row:
     return Row(identity(record), record.place, source, None, (), key, {"targets": targets})
 
 
@@ -43,7 +42,7 @@ def halved(record: Record, *, text: Column, given: float) -> Row | Dropped:
     source, target = whole[:at].strip(), whole[at:].strip()
     if not source or not target:
         return Dropped("too_short", record.place, "nothing is left to be written")
-    return row_of(record, source, [target], whole=whole)
+    return _row(record, source, [target], (comparable(source), comparable(target)))
 
 
 def _alone(character: str) -> bool:

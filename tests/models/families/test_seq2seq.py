@@ -21,10 +21,15 @@ from acclimate.models.families.seq2seq.configuration import Seq2SeqConfig
 from acclimate.models.families.seq2seq.family import Seq2Seq
 from acclimate.models.families.seq2seq.modelling import Seq2SeqForConditionalGeneration
 from acclimate.models.families.seq2seq.transformer import positions_of
+from acclimate.models.family import Vocabulary
 from acclimate.models.forward import encode, token_logits
 from acclimate.models.packed_attention import register
+from acclimate.optim.scaled_initialisers import Xavier
+from acclimate.optim.truncated_normal import TruncatedNormal
+from acclimate.optim.uniform import Uniform
 
 START, END = 2, 3
+VOCABULARY = Vocabulary(100, 0, {"cls_token": START, "sep_token": END})
 RECURRENT: list[dict[str, Any]] = [
     {"cell": "lstm"},
     {"cell": "gru"},
@@ -189,6 +194,20 @@ def test_a_recurrent_decoder_is_its_formula(choices: dict[str, Any]) -> None:
         else:
             expected = torch.tanh(decoder.readout(torch.cat([x, context, token])))
         torch.testing.assert_close(output, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@torch.no_grad()
+def test_what_new_recurrent_cells_read_reaches_what_they_write(cell: str) -> None:
+    """With weights of 0.02, the Transformer's, an LSTM stayed at the frequencies of tokens for hundreds of steps."""
+    model = Seq2Seq(size="tiny", cell=cell).build(vocabulary=VOCABULARY, seed=1, kind="seq2seq").eval()
+    read = torch.randint(5, 99, (16, 7), generator=torch.Generator().manual_seed(0))
+    written = torch.full((16, 4), 9)
+    logits = model(input_ids=read, attention_mask=torch.ones_like(read), decoder_input_ids=written).logits
+    assert logits.std(0).mean() > 4e-4
+    assert Seq2Seq(cell=cell).initialise == Uniform()
+    assert Seq2Seq(cell=cell, initialise="xavier").initialise == Xavier()
+    assert Seq2Seq().initialise == TruncatedNormal()
 
 
 def batch_of(read: list[int], written: list[int], seed: int = 0) -> PackedBatch:

@@ -29,12 +29,14 @@ def _size(layers: int, hidden: int, heads: int, inner: int) -> dict[str, int]:
 class ModernBert(TakesActivation):
     """ModernBERT: rotary positions, GeGLU, pre-norm, no biases; every third layer looks at all, the others 64 aside.
 
-    Source: Warner et al. 2024, "Smarter, Better, Faster, Longer".
+    Source: Warner et al. 2024, "Smarter, Better, Faster, Longer"; sizes tiny and mini are ours.
     """
 
     registered_as: ClassVar[tuple[str, str]] = ("family", "modernbert")
     model_types: ClassVar[tuple[str, ...]] = ("modernbert",)
     sizes: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "tiny": _size(3, 128, 2, 192),
+        "mini": _size(6, 256, 4, 384),
         "base": _size(22, 768, 12, 1152),
         "large": _size(28, 1024, 16, 2624),
     }
@@ -49,8 +51,9 @@ class ModernBert(TakesActivation):
     }
     token_inputs: ClassVar[Mapping[str, str]] = {}
 
-    size: Literal["base", "large"] | None = None
-    """Layers/hidden/heads/feed-forward: base 22/768/12/1152, large 28/1024/16/2624. Base when nothing is given."""
+    size: Literal["tiny", "mini", "base", "large"] | None = None
+    """Layers/hidden/heads/feed-forward: tiny 3/128/2/192, mini 6/256/4/384, base 22/768/12/1152, large
+    28/1024/16/2624. Base when nothing is given."""
     positions: int = Field(default=8192, ge=16)
     """Longest sequence that the model can take, in tokens; there is no table, so more cost nothing."""
     dropout: Share = 0.0

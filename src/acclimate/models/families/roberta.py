@@ -29,12 +29,15 @@ class Roberta(TakesActivation):
     """RoBERTa: BERT without segments and pairs of sentences; the position table has rows for padding at its start.
 
     A sequence's first token has the position after the id of the padding token: 2 in the published models, whose
-    padding token has id 1. Source: Liu et al. 2019, "RoBERTa"; size distil: Sanh et al. 2019, "DistilBERT".
+    padding token has id 1. Source: Liu et al. 2019, "RoBERTa"; size distil: Sanh et al. 2019, "DistilBERT";
+    tiny and mini are ours, with BERT's shapes of these names.
     """
 
     registered_as: ClassVar[tuple[str, str]] = ("family", "roberta")
     model_types: ClassVar[tuple[str, ...]] = ("roberta",)
     sizes: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "tiny": roberta_size(2, 128, 2),
+        "mini": roberta_size(4, 256, 4),
         "distil": roberta_size(6, 768, 12),
         "base": roberta_size(12, 768, 12),
         "large": roberta_size(24, 1024, 16),
@@ -49,8 +52,9 @@ class Roberta(TakesActivation):
     }
     token_inputs: ClassVar[Mapping[str, str]] = {}
 
-    size: Literal["distil", "base", "large"] | None = None
-    """Layers/hidden/heads: distil 6/768/12, base 12/768/12, large 24/1024/16. Base when nothing is given."""
+    size: Literal["tiny", "mini", "distil", "base", "large"] | None = None
+    """Layers/hidden/heads: tiny 2/128/2, mini 4/256/4, distil 6/768/12, base 12/768/12, large 24/1024/16. Base when
+    nothing is given."""
 
     @classmethod
     def closing_norm(cls, config: Any) -> str | None:

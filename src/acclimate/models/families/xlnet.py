@@ -28,12 +28,15 @@ class XlNet(TakesActivation):
 
     A text's class is read off its last token, as the authors do, who put `<cls>` there. `dropout` is that of attention
     too. `initialise` draws all but attention's weights, which Transformers draws (normal, 0.02).
-    Source: Yang et al. 2019, "XLNet: Generalized Autoregressive Pretraining for Language Understanding".
+    Source: Yang et al. 2019, "XLNet: Generalized Autoregressive Pretraining for Language Understanding"; sizes tiny
+    and mini are ours.
     """
 
     registered_as: ClassVar[tuple[str, str]] = ("family", "xlnet")
     model_types: ClassVar[tuple[str, ...]] = ("xlnet",)
     sizes: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "tiny": _size(2, 128, 2),
+        "mini": _size(4, 256, 4),
         "base": _size(12, 768, 12),
         "large": _size(24, 1024, 16),
     }
@@ -47,8 +50,8 @@ class XlNet(TakesActivation):
     position_input: ClassVar[str | None] = None
     lacks: ClassVar[tuple[str, ...]] = ("positions", "attention_dropout")
 
-    size: Literal["base", "large"] | None = None
-    """Layers/hidden/heads: base 12/768/12, large 24/1024/16. Base when nothing is given."""
+    size: Literal["tiny", "mini", "base", "large"] | None = None
+    """Layers/hidden/heads: tiny 2/128/2, mini 4/256/4, base 12/768/12, large 24/1024/16. Base when nothing is given."""
 
     def changes(self) -> dict[str, Any]:
         return {"dropout": self.dropout, "summary_last_dropout": self.dropout}

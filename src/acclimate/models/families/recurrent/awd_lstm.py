@@ -15,12 +15,12 @@ from acclimate.recipe.units import Share
 Gate = Literal["i", "f", "o", "g"]
 
 
-def _size(vocabulary: int) -> dict[str, Any]:
+def _size(vocabulary: int, embedding: int = 400, state: int = 1150) -> dict[str, Any]:
     return {
         "num_hidden_layers": 3,
-        "embedding_size": 400,
-        "hidden_size": 1150,
-        "last_size": 400,
+        "embedding_size": embedding,
+        "hidden_size": state,
+        "last_size": embedding,
         "vocab_size": vocabulary,
     }
 
@@ -35,7 +35,11 @@ class AwdLstm(Recurrent):
     """
 
     registered_as: ClassVar[tuple[str, str]] = ("family", "awd-lstm")
-    sizes: ClassVar[Mapping[str, Mapping[str, Any]]] = {"ptb": _size(10_000), "wt2": _size(33_278)}
+    sizes: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "mini": _size(10_000, 100, 288),
+        "ptb": _size(10_000),
+        "wt2": _size(33_278),
+    }
     default_size: ClassVar[str] = "ptb"
     preset: ClassVar[Mapping[str, Any]] = {
         "cell": "lstm",
@@ -44,9 +48,9 @@ class AwdLstm(Recurrent):
         "tie_word_embeddings": True,
     }
 
-    size: Literal["ptb", "wt2"] | None = None
-    """Both have layers/embedding/state 3/400/1150, the last layer 400; the published vocabulary has 10,000 words (ptb)
-    or 33,278 (wt2). ptb when nothing is given."""
+    size: Literal["mini", "ptb", "wt2"] | None = None
+    """Layers/embedding/state: ptb and wt2 3/400/1150, mini (ours, a quarter of that) 3/100/288, the last layer as the
+    embedding; the published vocabulary has 10,000 words (ptb) or 33,278 (wt2). ptb when nothing is given."""
     dropout: Share = 0.4
     """Share of the last layer's units hidden for a whole sequence."""
     hidden_dropout: Share = 0.3

@@ -1,4 +1,4 @@
-"""Recurrent language models: rnn, lstm, gru in the sizes of Zaremba et al. 2014."""
+"""Recurrent language models: rnn, lstm, gru in the sizes of Zaremba et al. 2014, and two smaller ones."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 _MODELLING = "acclimate.models.families.recurrent.modelling"
 
 
-def _size(width: int, dropout: float) -> dict[str, Any]:
+def _size(width: int, dropout: float, layers: int = 2) -> dict[str, Any]:
     return {
-        "num_hidden_layers": 2,
+        "num_hidden_layers": layers,
         "embedding_size": width,
         "hidden_size": width,
         **dict.fromkeys(("input_dropout", "hidden_dropout", "output_dropout"), dropout),
@@ -38,6 +38,8 @@ class Recurrent(Family):
 
     model_types: ClassVar[tuple[str, ...]] = ("acclimate_recurrent",)
     sizes: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "tiny": _size(64, 0.0, layers=1),
+        "mini": _size(128, 0.0),
         "small": _size(200, 0.0),
         "medium": _size(650, 0.5),
         "large": _size(1500, 0.65),
@@ -57,7 +59,7 @@ class Recurrent(Family):
 
     dropout: Share | None = None  # type: ignore[assignment]
     """Share of the values zeroed in training on their way into, between and out of the layers, never from token to
-    token; the size's own unless given: small 0%, medium 50%, large 65%."""
+    token; the size's own unless given: medium 50%, large 65%, the smaller ones 0%."""
     initialise: Annotated[Component, INITIALISER] = Field(default="uniform")  # type: ignore[assignment]
     """How random weights are drawn (Zaremba et al.: uniform in ±0.1 small, ±0.05 medium, ±0.04 large); a checkpoint's
     weights are kept."""
@@ -113,8 +115,9 @@ class Rnn(Recurrent):
     registered_as: ClassVar[tuple[str, str]] = ("family", "rnn")
     preset: ClassVar[Mapping[str, Any]] = {"cell": "rnn"}
 
-    size: Literal["small", "medium", "large"] | None = None
-    """Layers/state: small 2/200, medium 2/650, large 2/1500; embeddings as wide. Small when nothing is given."""
+    size: Literal["tiny", "mini", "small", "medium", "large"] | None = None
+    """Layers/state: tiny 1/64, mini 2/128, small 2/200, medium 2/650, large 2/1500; embeddings as wide. Small when
+    nothing is given."""
 
 
 class Lstm(Recurrent):
@@ -128,8 +131,9 @@ class Lstm(Recurrent):
     registered_as: ClassVar[tuple[str, str]] = ("family", "lstm")
     preset: ClassVar[Mapping[str, Any]] = {"cell": "lstm"}
 
-    size: Literal["small", "medium", "large"] | None = None
-    """Layers/state: small 2/200, medium 2/650, large 2/1500; embeddings as wide. Small when nothing is given."""
+    size: Literal["tiny", "mini", "small", "medium", "large"] | None = None
+    """Layers/state: tiny 1/64, mini 2/128, small 2/200, medium 2/650, large 2/1500; embeddings as wide. Small when
+    nothing is given."""
 
 
 class Gru(Recurrent):
@@ -142,5 +146,6 @@ class Gru(Recurrent):
     registered_as: ClassVar[tuple[str, str]] = ("family", "gru")
     preset: ClassVar[Mapping[str, Any]] = {"cell": "gru", "two_biases": True}
 
-    size: Literal["small", "medium", "large"] | None = None
-    """Layers/state: small 2/200, medium 2/650, large 2/1500; embeddings as wide. Small when nothing is given."""
+    size: Literal["tiny", "mini", "small", "medium", "large"] | None = None
+    """Layers/state: tiny 1/64, mini 2/128, small 2/200, medium 2/650, large 2/1500; embeddings as wide. Small when
+    nothing is given."""

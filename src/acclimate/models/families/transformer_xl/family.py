@@ -116,6 +116,8 @@ class TlmXL(TransformerXL):
 
     registered_as: ClassVar[tuple[str, str]] = ("family", "tlm-xl")
     sizes: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "tiny": _size(2, 128, 2, 512, 50_257, 64),
+        "mini": _size(4, 256, 4, 1024, 50_257, 128),
         "small": _size(6, 512, 8, 2048, 50_257, 256),
         "base": _size(12, 768, 12, 3072, 50_257, 512),
         "large": _size(18, 1024, 16, 4096, 50_257, 384),
@@ -128,9 +130,9 @@ class TlmXL(TransformerXL):
         "shared_biases": False,
     }
 
-    size: Literal["small", "base", "large", "xl"] | None = None  # type: ignore[assignment]
-    """Layers/hidden/heads/between: small 6/512/8/2048, base 12/768/12/3072, large 18/1024/16/4096, xl 36/1280/20/5120.
-    Base when nothing is given."""
+    size: Literal["tiny", "mini", "small", "base", "large", "xl"] | None = None  # type: ignore[assignment]
+    """Layers/hidden/heads/between: tiny 2/128/2/512, mini 4/256/4/1024, small 6/512/8/2048, base 12/768/12/3072, large
+    18/1024/16/4096, xl 36/1280/20/5120. Base when nothing is given."""
     memory: int | None = Field(default=None, ge=0)
-    """How many places before a stretch are remembered; that of the size unless given: small 256, base 512, large 384,
-    xl 512."""
+    """How many places before a stretch are remembered; that of the size unless given: tiny 64, mini 128, small 256,
+    base 512, large 384, xl 512."""

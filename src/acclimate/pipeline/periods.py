@@ -1,0 +1,149 @@
+"""A task that is learnt in periods: examples of each, classes of all, and what was kept of the earlier ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from acclimate.pipeline.accounting import account
+from acclimate.pipeline.stage import Stage, Work
+from acclimate.pipeline.tokens import read_json
+from acclimate.recipe.sections import Recipe
+
+if TYPE_CHECKING:
+    from acclimate.evaluate.resampling import Answered, Resampling
+    from acclimate.transfer.examples import Examples
+    from acclimate.transfer.incremental.periods import Period
+
+ANSWERS = "period-{}-{}-answers.safetensors"
+"""After which period, on the test of which one."""
+
+
+def earlier_names(recipe: Recipe, name: str) -> list[str]:
+    """The stages with the examples of a task's earlier periods."""
+    task: Any = recipe.tasks[name]
+    return [f"examples-{name}-before-{number}" for number in range(len(task.before))]
+
+
+def earlier_stages(recipe: Recipe, name: str, digests: Callable[[Path], str]) -> list[Stage]:
+    """Labelled files of earlier periods → checked, split examples."""
+    task: Any = recipe.tasks[name]
+
+    def stage(own: str, period: Any) -> Stage:
+        def run(work: Work) -> None:
+            from acclimate.transfer.examples import build_examples
+
+            account(work, build_examples(period, work.folder, work.tell))
+
+        return Stage(
+            name=own,
+            kind="examples",
+            version=2,
+            settings=period.data_settings(),
+            outside=period.fingerprint(digests),
+            run=run,
+        )
+
+    named = zip(earlier_names(recipe, name), task.earlier(), strict=True)
+    return [stage(own, period) for own, period in named]
+
+
+def classes(recipe: Recipe, name: str, work: Work) -> list[str]:
+    """The classes of all periods: those of the first one in their order, then what each later one adds. So a class
+    keeps its place when others come."""
+    stages = [*earlier_names(recipe, name), f"examples-{name}"]
+    named = [one for stage in stages for one in read_json(work.inputs[stage].folder / "labels.json")]
+    return list(dict.fromkeys(named))
+
+
+def read_part(work: Work, stage: str, part: str, names: Sequence[str]) -> Examples:
+    """The examples of a part, their labels numbered as in `names`."""
+    from dataclasses import replace
+
+    from acclimate.transfer.examples import read_examples
+
+    folder = work.inputs[stage].folder
+    found = read_examples(folder, part)
+    own = read_json(work.inputs[stage.replace("augmented-", "examples-")].folder / "labels.json")
+    places = np.array([names.index(one) for one in own], dtype=np.int64)
+    if not len(places) or np.array_equal(places, np.arange(len(names))):
+        return found
+    if found.labels.ndim == 1:
+        return replace(found, labels=places[found.labels])
+    wide = np.zeros((len(found), len(names)), dtype=found.labels.dtype)
+    wide[:, places] = found.labels
+    return replace(found, labels=wide)
+
+
+def read_earlier(recipe: Recipe, name: str, work: Work, names: Sequence[str]) -> list[Period]:
+    """The examples of the periods before the task's own."""
+    from acclimate.transfer.incremental.periods import Period
+
+    return [
+        Period(*(read_part(work, stage, part, names) for part in ("train", "validation", "test")))
+        for stage in earlier_names(recipe, name)
+    ]
+
+
+def what_was_kept(recipe: Recipe, name: str, work: Work, stages: Sequence[str]) -> dict[str, Any]:
+    """What evaluation.json says of the earlier periods: the judged metric on each test when the period was learnt and
+    in the end, over the seeds' trainings (`stages`); A_T, backward transfer and forgetting (Lopez-Paz and Ranzato 2017,
+    Chaudhry et al. 2018)."""
+    task: Any = recipe.tasks[name]
+    names = classes(recipe, name, work)
+    own_stages = [*earlier_names(recipe, name), f"examples-{name}"]
+    tests = [read_part(work, stage, "test", names) for stage in own_stages]
+    measure, intervals = task.metric.build(), recipe.evaluate.intervals.build()  # type: ignore[attr-defined]
+
+    def outcomes(after: int, of: int) -> list[Answered]:
+        return [task.outcomes(names, tests[of], _answers(work, one, after, of)) for one in stages]
+
+    last = len(tests) - 1
+    scores = {
+        (after, of): float(intervals.draw({"": measure}, outcomes(after, of))[""].points.mean())
+        for of in range(len(tests))
+        for after in range(of, len(tests))
+    }
+    rows = [
+        _row(recipe, own_stages[of], intervals, measure, outcomes(of, of), outcomes(last, of))
+        for of in range(last)
+    ]
+    lost = [max(scores[after, of] for after in range(of, last)) - scores[last, of] for of in range(last)]
+    return {
+        "method": task.keep.dumped(),
+        "metric": measure.name,
+        "periods": rows,
+        "scores": [[scores[after, of] for of in range(after + 1)] for after in range(len(tests))],
+        "average": float(np.mean([scores[last, of] for of in range(len(tests))])),
+        "backward_transfer": float(np.mean([scores[last, of] - scores[of, of] for of in range(last)])),
+        "forgetting": float(np.mean(lost)),
+    }
+
+
+def _row(
+    recipe: Recipe,
+    stage: str,
+    intervals: Resampling,
+    measure: Any,
+    learnt: Sequence[Answered],
+    now: Sequence[Answered],
+) -> dict[str, Any]:
+    """Of one earlier period: the figure when it was learnt, the one in the end, and the paired difference."""
+    first, then = (intervals.draw({"": measure}, one)[""] for one in (learnt, now))
+    difference = intervals.compare(then, first)
+    found = [intervals.summarise(one) for one in (first, then)]
+    return {
+        "period": stage,
+        **{key: one and one.as_dict() for key, one in zip(("learnt", "now"), found, strict=True)},
+        "change": difference
+        and {"value": difference.difference, "low": difference.low, "high": difference.high},
+    }
+
+
+def _answers(work: Work, stage: str, after: int, of: int) -> dict[str, Any]:
+    from safetensors.numpy import load_file
+
+    return load_file(work.inputs[stage].folder / ANSWERS.format(after, of))

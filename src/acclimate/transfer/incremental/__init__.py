@@ -1,0 +1,1 @@
+"""Learning from what comes later, without losing what was learnt before."""

@@ -27,10 +27,10 @@ from session import Session, Steps
 NAME = "gradient_memory"
 CASES = (("medium", "adamw"), ("base", "sgd"))
 OPTIMIZERS: dict[str, Any] = {"adamw": AdamW(lr=1e-4), "sgd": Sgd(lr=1e-2)}
-BATCH, SHORT_BATCH = 16, 8
+BATCH, SHORT_BATCH = 16, 2
 """Sequences of a step."""
 COMPARED = 3
-TURN, SHORT_TURN = 20.0, 5.0
+TURN, SHORT_TURN = 20.0, 2.0
 
 
 class Held:
@@ -48,7 +48,7 @@ class Held:
 
 
 def candidate(specification: dict[str, Any], session: Session) -> None:
-    """As in mlm.py, with `optimizer` and `fused`; the command {"held": true} asks what was held, and the first losses."""
+    """As in mlm.py, with `optimizer` and `fused`. The command {"held": true} asks what was held, and first losses."""
     training, state = mlm.prepared(specification)
     model = state.model
     held = Held(model)

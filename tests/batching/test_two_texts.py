@@ -14,11 +14,11 @@ FIRST, SECOND = ["a b c", "一 二", "d e f g h i j k"], ["x", "三 四 五", "y
 def test_each_text_has_its_own_ends_and_comes_apart_again() -> None:
     tokenizer = untrained_tokenizer(300)
     marks = np.array([0.0, 1.0, 0.5])
-    store = TwoTexts(FIRST, SECOND, tokenizer, 6, marks=marks, ids=np.array([4, 5, 9]))
+    store = TwoTexts(FIRST, SECOND, tokenizer, 6, marks=marks)
     assert store.num_truncated == sum(len(tokenizer(text)["input_ids"]) > 6 for text in FIRST + SECOND)
     asked = np.array([2, 0])
     found = store.fetch(asked, np.zeros(2, np.int64))
-    assert found.ids.tolist() == [9, 4] and found.by_sequence["marks"].tolist() == [0.5, 0.0]
+    assert found.ids.tolist() == [2, 0] and found.by_sequence["marks"].tolist() == [0.5, 0.0]
     assert found.lengths.tolist() == store.lengths[asked].tolist()
     apart = halved(found)
     pieces = [

@@ -145,6 +145,7 @@ def test_show_optim(acclimate: Any, small: Path) -> None:
 
 
 def test_show_optim_tells_of_each_stage_of_a_model_that_grows(acclimate: Any, small: Path) -> None:
+    small.write_text(small.read_text(encoding="utf-8") + TASK, encoding="utf-8")
     grow = (
         "pretrain.grow={stages: [{layers: 1, length: 30%, rate: 0.5}, {layers: 2, length: 30%}], train: new}"
     )

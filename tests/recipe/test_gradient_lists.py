@@ -62,6 +62,7 @@ def test_nothing_stands_twice(name: str) -> None:
         (["accumulate_by_layer"], {"hardware": {"ranks": 2}}, "ranks sum their gradients before"),
         (["accumulate_by_layer"], {"hardware": {"precision": "fp16"}}, "nearest: bf16"),
         (["mask_loss"], {"hardware": {"ranks": 2}}, "ranks do not share the losses"),
+        (["mask_loss"], {"regularise": ["r_drop"]}, "r_drop leaves no loss for each sequence"),
         (["mask_loss"], {"objective": "nsp"}, "nsp has no loss for each sequence.*mlm.*clm"),
         (["mask_loss"], {"objective": {"mix": {"of": ["mlm", "nsp"]}}}, "mix has no loss for each sequence"),
         ([REFERENCE], {"hardware": {"ranks": 2}}, "not shared by ranks"),
@@ -70,7 +71,9 @@ def test_nothing_stands_twice(name: str) -> None:
 )
 def test_what_it_does_not_go_with_is_told(gradients: list[Any], more: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message) as error:
-        data = recipe(gradients, **more)
+        regularise = {"regularise": more["regularise"]} if "regularise" in more else {}
+        data = recipe(gradients, **{key: one for key, one in more.items() if key != "regularise"})
+        data["pretrain"] |= regularise
         if more.get("objective") == "clm_stream":
             data |= {"model": {"family": "lstm"}}
             data["pretrain"]["batch"] = "4 sequences"

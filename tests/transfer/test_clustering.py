@@ -61,6 +61,12 @@ def test_what_only_training_has_is_no_setting(settings, message) -> None:
         Clustering.model_validate(settings)
 
 
+def test_nothing_of_training_is_left() -> None:
+    judging = {"seeds", "metric", "metrics", "baseline"}
+    own = {"data", "text", "label", "method", "vector", "unit", "sequence_length"}
+    assert set(Clustering.model_fields) == judging | own
+
+
 def test_a_resolved_task_means_what_it_meant() -> None:
     task = Clustering.model_validate({"data": {"path": "a.tsv", "header": False}, "text": 0, "label": 1})
     assert task.data.text == 0

@@ -36,9 +36,11 @@ def marks(words, task: Embedding, folder: Path, part: str = "train") -> tuple[li
     names = json.loads((folder / "labels.json").read_text())
     work = task.build(names=names, tokenizer=words, seed=1)
     train = read_examples(folder, "train")
-    store = work.lesson(read_examples(folder, part), train).store
-    found = store.fetch(np.arange(len(store.lengths)), np.zeros(len(store.lengths), np.int64))
-    return found.ids.tolist(), found.by_sequence["marks"].tolist()
+    lesson = work.lesson(read_examples(folder, part), train)
+    every = np.arange(len(lesson.store.lengths))
+    found = lesson.store.fetch(every, np.zeros_like(every))
+    assert lesson.owners is not None
+    return lesson.owners.tolist(), found.by_sequence["marks"].tolist()
 
 
 def test_scores_become_cosines_and_others_are_dropped(words, build_task) -> None:

@@ -60,20 +60,15 @@ def examples(rows: list[tuple[str, dict[str, Any]]]) -> Examples:
 
 
 def named(number: int, seed: int, size: int = 8) -> Examples:
-    """`of X` is a question of two words unless `the` stands before; 42 is an answer."""
+    """A run of `smith` is one question, every 42 an answer: where a span begins the words before it tell."""
     rng = np.random.default_rng(seed)
     rows = []
     for _ in range(number):
-        words = rng.choice(WORDS, size).tolist()
-        found, at = [], 0
-        while at < size:
-            if words[at] == "of" and at + 1 < size and (at == 0 or words[at - 1] != "the"):
-                found.append((at, at + 2, "question"))
-                at += 1
-            elif words[at] == "42":
-                found.append((at, at + 1, "answer"))
-            at += 1
-        rows.append(row(words, found))
+        words = rng.choice([*WORDS, "smith", "smith"], size).tolist()
+        starts = [n for n, word in enumerate(words) if word == "smith" and (n == 0 or words[n - 1] != "smith")]
+        runs = [(n, next((m for m in range(n, size) if words[m] != "smith"), size)) for n in starts]
+        found = [(start, end, "question") for start, end in runs]
+        rows.append(row(words, found + [(n, n + 1, "answer") for n, word in enumerate(words) if word == "42"]))
     return examples(rows)
 
 
@@ -112,16 +107,16 @@ def test_it_learns_from_boxes_what_words_do_not_tell(tokenizer: Any) -> None:
     assert with_layout > 0.95 and without < 0.7
 
 
-@pytest.mark.parametrize("more", [{"crf": True}, {"nested": True, "crf": True}, {"scheme": "iobes"}])
+@pytest.mark.parametrize("more", [{}, {"nested": True}, {"scheme": "iobes"}])
 def test_it_finds_spans_and_its_crf_is_kept(tokenizer: Any, tmp_path: Path, more: dict[str, Any]) -> None:
-    task = settings(**more)
-    parts = [named(300, 1), named(40, 2), named(60, 3, size=50)]
+    task = settings(crf=True, **more)
+    parts = [named(240, 1, size=20), named(40, 2, size=20), named(60, 3, size=50)]
     found, model, answers = f1(task, tokenizer, parts)
     assert found > 0.9
     assert answers["starts"].tolist() == list(range(0, 60 * 50 + 1, 50))
     model.save_pretrained(tmp_path)
     again = load_model(tmp_path, "tokens")
-    assert (crf_of(model) is not None) == task.crf and crf_of(again) is None
+    assert crf_of(model) is not None and crf_of(again) is None
     task.furnish(again, names=LABELS, seed=1, source=tmp_path)
     at_work = task.build(names=LABELS, tokenizer=tokenizer, seed=1)
     repeated = at_work.answers(again, parts[2], precision="fp32", device=torch.device("cpu"))

@@ -30,13 +30,10 @@ class TwoTexts:
         max_length: int,
         *,
         marks: NDArray[np.float64],
-        ids: NDArray[np.int64] | None = None,
     ) -> None:
-        """max_length: of each text. marks: [N] what is known of each pair. ids: [N] what each is called; its number
-        unless given."""
+        """max_length: of each text. marks: [N] what is known of each pair."""
         self._sides = [ExampleStore.from_texts(side, None, tokenizer, max_length) for side in (texts, pairs)]
         self._marks = np.asarray(marks, dtype=np.float64)
-        self._ids = np.arange(len(self._marks)) if ids is None else ids
         self.lengths: NDArray[np.int64] = self._sides[0].lengths + self._sides[1].lengths
 
     @property
@@ -53,7 +50,7 @@ class TwoTexts:
         tokens[segments == 0], tokens[segments == 1] = first.tokens, second.tokens
         cu_seqlens = np.concatenate([[0], np.cumsum(sizes.sum(axis=1))]).astype(np.int64)
         marks = {"marks": self._marks[ids]}
-        return Sequences(tokens, cu_seqlens, segments, self._ids[ids], epochs, by_sequence=marks)
+        return Sequences(tokens, cu_seqlens, segments, ids, epochs, by_sequence=marks)
 
 
 def halves(sequences: Sequences, marks: NDArray[np.float64]) -> Sequences:

@@ -32,6 +32,10 @@ def check(
     loaded = load_recipe(recipe, overrides or [], recipe_or_corpus)
     require_sound(loaded)
     sizes = sizes_of(loaded)
+    if loaded.recipe.study is not None:
+        from acclimate.search.variants import trials
+
+        sizes["study"] = f"{len(trials(recipe, overrides or [])[1])} runs"
     measured = dry_batches(loaded) if dry_batch else None
     if json:
         told = {"ok": True, "recipe": str(loaded.path), "sizes": sizes}

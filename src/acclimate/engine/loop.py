@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from acclimate.engine.backward import Backward
-from acclimate.engine.feed import Feed
+from acclimate.engine.feed import Feed, Helping
 from acclimate.engine.precision import Precision
 from acclimate.engine.ranks import Ranks
 from acclimate.engine.state import TrainState
@@ -123,16 +123,8 @@ def train(training: Training, state: TrainState) -> Iterator[StepRecord]:
         state.optimizer.zero_grad(set_to_none=True)
 
         seconds = time.perf_counter() - began
-        before = state.progress
         state.position = step.following
-        state.progress = replace(
-            before,
-            steps=before.steps + 1,
-            tokens=before.tokens + step.tokens,
-            sequences=before.sequences + len(step.ids),
-            epochs=training.feed.epochs(step.following),
-            seconds=before.seconds + seconds,
-        )
+        state.progress = _advanced(state.progress, step, training.feed.epochs(step.following), seconds)
         state.stepped()
         yield StepRecord(
             step=state.progress.steps,
@@ -146,6 +138,17 @@ def train(training: Training, state: TrainState) -> Iterator[StepRecord]:
             figures=parts,
         )
         _to_train(state.model, still)  # a consumer may have validated in between
+
+
+def _advanced(before: Progress, step: Helping, epochs: float, seconds: float) -> Progress:
+    return replace(
+        before,
+        steps=before.steps + 1,
+        tokens=before.tokens + step.tokens,
+        sequences=before.sequences + len(step.ids),
+        epochs=epochs,
+        seconds=before.seconds + seconds,
+    )
 
 
 def _column_sums(counts: list[tuple[float, ...]], num_terms: int) -> list[float]:

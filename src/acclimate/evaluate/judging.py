@@ -54,6 +54,7 @@ def judge(
             verdict = state(judged, found, seeds=len(with_), level=intervals.level)
     return {
         "task": task,
+        "metric": judged.name,
         "test": figures,
         "baseline_test": baseline,
         "verdict": verdict,

@@ -107,6 +107,15 @@ class Outcomes:
         """[N] whether everything about the example is right."""
         return np.asarray((self.truth == self.predicted).all(axis=1))
 
+    def of_classes(self, chosen: NDArray[np.int64]) -> Outcomes:
+        """The same answers, where these classes alone count: another one that is predicted is only an error."""
+        found = Outcomes.__new__(Outcomes)
+        found.labels, found.multi_label = self.labels, self.multi_label
+        found.scores, found.truth, found.predicted = (
+            one[:, chosen] for one in (self.scores, self.truth, self.predicted)
+        )
+        return found
+
     @cached_property
     def _counters(self) -> Any:
         """Sparse [1 + 3C, N]: right, hits by class, predicted by class, actual by class."""

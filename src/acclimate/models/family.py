@@ -16,7 +16,7 @@ from pydantic import Field, field_validator, model_validator
 
 from acclimate.errors import UserError
 from acclimate.models.kinds import AUTO_CLASSES, Kind
-from acclimate.models.optional_parts import refuse_options
+from acclimate.models.optional_parts import refuse_options, require_suitable
 from acclimate.recipe.paths import ModelSource
 from acclimate.recipe.registry import registry
 from acclimate.recipe.settings import Component, Part, nearest, problem
@@ -88,7 +88,7 @@ class Family(Component):
     preset: ClassVar[Mapping[str, Any]] = {}
     """Values of the configuration that all sizes share."""
     kinds: ClassVar[Mapping[Kind, str]] = {
-        one: AUTO_CLASSES[one] for one in ("encoder", "mlm", "classification", "tokens")
+        one: AUTO_CLASSES[one] for one in ("encoder", "mlm", "classification", "tokens", "spans")
     }
     """Kinds that the family can be built as, each with its class: one of Transformers, or `module:Class` of ours."""
     causal: ClassVar[bool] = False
@@ -162,6 +162,7 @@ class Family(Component):
 
     @model_validator(mode="after")
     def _one_origin(self) -> Family:
+        require_suitable(self)
         if self.size and self.checkpoint:
             raise ValueError("`size` and `checkpoint` exclude each other: the checkpoint has its own size")
         if self.checkpoint:
@@ -186,14 +187,6 @@ class Family(Component):
         from acclimate.models.folder import require_type
 
         require_type(self.starts_from, found, self.registered_as[1], self.model_types)
-
-    @model_validator(mode="after")
-    def _suits_the_initialiser(self) -> Family:
-        needs = getattr(getattr(self, "initialise", None), "needs", None)
-        if needs is not None and needs[0] not in self.offers:
-            words = f"{self.initialise.registered_as[1]} needs {needs[0]}, which {self.registered_as[1]} has not here"
-            raise problem(f"{words}; nearest: {needs[1]}", at=("initialise",))
-        return self
 
     @property
     def offers(self) -> tuple[str, ...]:
@@ -400,6 +393,11 @@ class Family(Component):
     def classify_tokens(cls, model: PreTrainedModel, hidden: Tensor) -> Tensor:
         """[M, H] → [M, C]"""
         return model.classifier(model.dropout(hidden))
+
+    @classmethod
+    def find_spans(cls, model: PreTrainedModel, hidden: Tensor) -> Tensor:
+        """[T, H] → [T, 2]: how far an answer begins at each token, and ends there, of models of the kind `spans`."""
+        return model.qa_outputs(hidden)
 
     @classmethod
     def replaced(cls, model: PreTrainedModel, hidden: Tensor) -> Tensor:

@@ -96,6 +96,11 @@ def token_class_logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
     return _family(model).classify_tokens(model, hidden).float()
 
 
+def span_logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
+    """Scores [T, 2] in fp32 of an answer's beginning and ending at each token, of the last layer's output [T, H]."""
+    return _family(model).find_spans(model, hidden).float()
+
+
 def towers(model: PreTrainedModel, batch: PackedBatch) -> Towers:
     """A batch's texts and images in the space that both towers share, in fp32; of models of two towers."""
     return _family(model).towers(model, batch)  # type: ignore[attr-defined, no-any-return]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import torch
+from torch import nn
 
 from acclimate.batching.packed import PackedBatch
 from acclimate.errors import UserError
@@ -39,7 +40,7 @@ class Inference:
         if self._native is None:
             quicken(model)
         self._heads: list[NativeHead] = []
-        if self._native is not None and hasattr(model, "classifier"):
+        if self._native is not None and isinstance(getattr(model, "classifier", None), nn.Linear):
             self._heads = [NativeHead(model.base_model.pooler.dense, tanh=True), NativeHead(model.classifier)]
 
     @torch.inference_mode()

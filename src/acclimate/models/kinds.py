@@ -18,13 +18,14 @@ Kind = Literal[
     "dual",
     "matching",
     "tokens",
+    "spans",
     "classification",
 ]
 """encoder: no head. mlm: the vocabulary at hidden places. clm: the next token. prefix: the next one behind a prefix
 that is seen both ways. seq2seq: a second row, token by token. pretraining: mlm and a head over pairs of texts. rtd: a
 generator, and a discriminator of its tokens. perm: tokens in any order. bilm: the next token and the one before. dual:
 two towers, one vector each. matching: that and a head that judges pairs of text and image. tokens: a class for each
-token. classification: one for each sequence."""
+token. spans: where in a sequence an answer begins and ends. classification: one for each sequence."""
 
 AUTO_CLASSES: Mapping[Kind, str] = {
     "encoder": "AutoModel",
@@ -35,6 +36,7 @@ AUTO_CLASSES: Mapping[Kind, str] = {
     "pretraining": "AutoModelForPreTraining",
     "perm": "AutoModelForCausalLM",
     "tokens": "AutoModelForTokenClassification",
+    "spans": "AutoModelForQuestionAnswering",
     "classification": "AutoModelForSequenceClassification",
 }
 """Transformers' class for a kind; a family may name another, or one of ours."""

@@ -76,7 +76,7 @@ def load_model(
         raise UserError(f"{source}: the model cannot be loaded: {_first_line(error)}") from error
     report = LoadReport.of(str(source), info)
     report.require(lambda name: in_body(name, model, kind))
-    report.tell(warn, expects_head=kind not in ("classification", "tokens"))
+    report.tell(warn, expects_head=kind not in ("classification", "tokens", "spans"))
     return model
 
 

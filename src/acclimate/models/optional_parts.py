@@ -1,4 +1,4 @@
-"""Parts of a model that some families let a recipe choose; a family that does not says so by name."""
+"""Parts of a model that some families let a recipe choose, or offer; a family that does not says so by name."""
 
 from __future__ import annotations
 
@@ -33,6 +33,15 @@ def refuse_options(family: Any, data: Any) -> None:
                 at=(name,),
                 key=True,
             )
+
+
+def require_suitable(family: Any) -> None:
+    """Raises ValidationError for an initialiser that needs what these models do not have."""
+    initialise = getattr(family, "initialise", None)
+    needs = getattr(initialise, "needs", None)
+    if needs is not None and needs[0] not in family.offers:
+        words = f"{initialise.registered_as[1]} needs {needs[0]}, which {family.registered_as[1]} has not here"  # type: ignore[union-attr]
+        raise problem(f"{words}; nearest: {needs[1]}", at=("initialise",))
 
 
 def _taking(option: str) -> list[str]:

@@ -23,7 +23,7 @@ _BYTES = 4
 _TRAINED = 4
 """What is kept of each parameter while it is trained: itself, its gradient, and two moments of AdamW."""
 
-_OF_TASKS = ("encoder", "classification", "tokens")
+_OF_TASKS = ("encoder", "classification", "tokens", "spans")
 """Kinds that no objective of pretraining needs."""
 _SHAPE: Mapping[str, tuple[str, ...]] = {
     "layers": ("num_hidden_layers",),

@@ -79,6 +79,11 @@ class SequenceClassification:
                 raise ValueError(f"class weights of shape {np.shape(class_weights)}, expected {expected}")
             self._weights = np.asarray(class_weights, dtype=np.float32)
 
+    @property
+    def classes_of(self) -> NDArray[np.int64] | None:
+        """[N] the class of each sequence; None where it may have several."""
+        return None if self._multi_label else self._labels
+
     def prepare(self, sequences: Sequences) -> PackedBatch:
         """Nothing is hidden; the first token of each sequence bears its target."""
         return pack(

@@ -65,12 +65,21 @@ def layer_free_name(name: str) -> str | None:
 def depths(names: list[str]) -> dict[str, int]:
     """Layers between each parameter and the head: 0 for what comes after the last block, then the blocks downwards.
 
-    A block is known by the number in its parameters' names; what stands before the first block lies below it.
+    A block is known by the number in its parameters' names; what stands before the first block lies below it, but for a
+    head that a model names before its body.
     """
     numbers = {name: int(found[1]) for name in names if (found := _BLOCK.search(name))}
     blocks = max(numbers.values(), default=-1) + 1
+    first = next(iter(numbers), "")
+    before = names[: names.index(first)] if first else []
+    body = first.partition(".")[0] + "."
+    # Where the body is a part of the model, what stands below its blocks is in that part.
+    beside = {one for one in before if not one.startswith(body)} if any(one.startswith(body) for one in before) else set()
     depth, seen = {}, False
     for name in names:
+        if name in beside:
+            depth[name] = 0
+            continue
         seen = seen or name in numbers
         depth[name] = blocks - numbers[name] if name in numbers else 0 if seen or not numbers else blocks + 1
     return depth

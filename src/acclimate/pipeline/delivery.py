@@ -36,7 +36,7 @@ def deliver_models(recipe: Recipe, artifacts: dict[str, Artifact], folder: RunFo
         place = folder.publish(f"tasks/{name}/{MODEL}", artifacts[evaluation["delivered"]].folder / MODEL)
         card = model_card(
             name=f"{recipe.name}-{name}",
-            kind=task.kind,
+            kind=task.purpose,
             evaluation=evaluation,
             **_described(place),
             **known,

@@ -46,6 +46,7 @@ def _pretraining(figures: dict[str, Any]) -> dict[str, Any]:
 
 def _task(evaluation: dict[str, Any]) -> dict[str, Any]:
     return {
+        "metric": evaluation["metric"],
         "test": evaluation["test"],
         "baseline_test": evaluation.get("baseline_test"),
         "verdict": evaluation["verdict"],

@@ -88,6 +88,12 @@ def read_earlier(recipe: Recipe, name: str, work: Work, names: Sequence[str]) ->
     ]
 
 
+def of_its_classes(outcomes: Any) -> Answered:
+    """Of the classes alone that have examples in the test: those of other periods have none in it."""
+    found: Answered = outcomes.of_classes(np.flatnonzero(outcomes.truth.any(axis=0)))
+    return found
+
+
 def what_was_kept(recipe: Recipe, name: str, work: Work, stages: Sequence[str]) -> dict[str, Any]:
     """What evaluation.json says of the earlier periods: the judged metric on each test when the period was learnt and
     in the end, over the seeds' trainings (`stages`); A_T, backward transfer and forgetting (Lopez-Paz and Ranzato 2017,
@@ -99,7 +105,9 @@ def what_was_kept(recipe: Recipe, name: str, work: Work, stages: Sequence[str]) 
     measure, intervals = task.metric.build(), recipe.evaluate.intervals.build()  # type: ignore[attr-defined]
 
     def outcomes(after: int, of: int) -> list[Answered]:
-        return [task.outcomes(names, tests[of], _answers(work, one, after, of)) for one in stages]
+        return [
+            of_its_classes(task.outcomes(names, tests[of], _answers(work, one, after, of))) for one in stages
+        ]
 
     last = len(tests) - 1
     scores = {

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from acclimate.pipeline.accounting import account
 from acclimate.pipeline.independent import independently
 from acclimate.pipeline.periods import ANSWERS as OF_PERIODS
-from acclimate.pipeline.periods import classes, earlier_names, read_earlier, read_part, what_was_kept
+from acclimate.pipeline.periods import (
+    classes,
+    earlier_names,
+    of_its_classes,
+    read_earlier,
+    read_part,
+    what_was_kept,
+)
 from acclimate.pipeline.pretrain import (
     MODEL,
     model_identity,
@@ -251,10 +258,13 @@ def evaluation_stage(recipe: Recipe, name: str, digests: Digests) -> Stage:
         losses = [outcome["validation_loss"] for outcome in outcomes]
         delivered = losses.index(min(losses))
         statistics = read_json(examples / "statistics.json")
+        judged = found
+        if task.before:
+            judged = {arm: [of_its_classes(one) for one in some] for arm, some in found.items()}
         evaluation = judge(
             task=name,
-            with_=found[own_arms[0]],
-            without=found["without"] if len(own_arms) > 1 else None,
+            with_=judged[own_arms[0]],
+            without=judged["without"] if len(own_arms) > 1 else None,
             metrics=task.metrics,
             verdict_metric=task.metric,
             interval=recipe.evaluate.intervals,
@@ -273,7 +283,7 @@ def evaluation_stage(recipe: Recipe, name: str, digests: Digests) -> Stage:
             {
                 **evaluation,
                 "kind": task.registered_as[1],
-                "head": task.kind,
+                "head": task.purpose,
                 "delivered": trained[own_arms[0]][delivered],
                 "arms": list(own_arms),
                 "outcomes": outcomes,

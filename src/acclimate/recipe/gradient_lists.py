@@ -33,7 +33,7 @@ def require_gradients(recipe: Any) -> None:
     """Raises ValidationError where gradients do not go with the objective, the task or the hardware."""
     for place, training in _trainings(recipe):
         for number, part in enumerate(getattr(training, "gradients", ())):
-            if reason := _refused(part, recipe, None if place[0] == "tasks" else training):
+            if reason := _refused(part, recipe, training, is_task=place[0] == "tasks"):
                 raise problem(f"{part.registered_as[1]}: {reason}", at=(*place, "gradients", number))
 
 
@@ -42,11 +42,11 @@ def _trainings(recipe: Any) -> list[tuple[tuple[str, ...], Any]]:
     return found + [(("tasks", name, task.registered_as[1]), task) for name, task in recipe.tasks.items()]
 
 
-def _refused(part: Any, recipe: Any, pretrain: Any) -> str | None:
-    """Why the part cannot be used; `pretrain` is None in a task. None: it can."""
-    objective = pretrain and pretrain.objective
+def _refused(part: Any, recipe: Any, training: Any, *, is_task: bool) -> str | None:
+    """Why the part cannot be used there; None: it can."""
+    objective = None if is_task else training.objective
     hardware = recipe.hardware
-    ranks = hardware.ranks if pretrain is not None else 1
+    ranks = 1 if is_task else hardware.ranks
     if getattr(part, "by_layer", False):
         if hardware.micro_batch is not None:
             return "a fused step takes a batch at once; leave hardware.micro_batch out, or set `fused: false`"
@@ -55,6 +55,8 @@ def _refused(part: Any, recipe: Any, pretrain: Any) -> str | None:
         if ranks > 1:
             return f"ranks sum their gradients before a step; expected hardware.ranks 1, found {ranks}"
     if getattr(part, "by_sequence", False):
+        if regularisers := [one.registered_as[1] for one in getattr(training, "regularise", ())]:
+            return f"{regularisers[0]} leaves no loss for each sequence by itself; leave one of the two out"
         if objective is not None and not objective.by_sequence:
             name = objective.registered_as[1]
             return (

@@ -59,6 +59,28 @@ _PURPOSES: Mapping[str, Purpose] = {
         "them fits gets one all the same.",
         served=True,
     ),
+    "regression": Purpose(
+        "text-classification",
+        "AutoModelForSequenceClassification",
+        "Texts of the kind it was tuned on. It gives each a number, in the unit of the numbers that it learnt from.",
+        'print(model(**tokenizer("…", return_tensors="pt")).logits)',
+    ),
+    "multiple_choice": Purpose(
+        "multiple-choice",
+        "AutoModelForSequenceClassification",
+        "Questions about texts of the kind it was tuned on. It gives each choice a number by itself; the choice with "
+        "the largest one is its answer, right or not.",
+        'choices = ["…", "…"]\n'
+        'pairs = tokenizer(["the text"] * len(choices), [f"the question {one}" for one in choices],\n'
+        '                  padding=True, return_tensors="pt")\n'
+        "print(choices[model(**pairs).logits.argmax()])",
+    ),
+    "vectors": Purpose(
+        "sentence-similarity",
+        "AutoModel",
+        "Texts of the kind it was tuned on. It makes a vector of each, as `sentence_vector` in config.json says; the "
+        "cosine of two tells how much alike they are.",
+    ),
     "tokens": Purpose(
         "token-classification",
         "AutoModelForTokenClassification",

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 LEVEL = 0.95
-LOWER_IS_BETTER = frozenset(("loss", "perplexity", "bits_per_byte"))
+LOWER_IS_BETTER = frozenset(("loss", "perplexity", "bits_per_byte", "forgetting"))
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,11 @@ def measures(metrics: Mapping[str, Any]) -> dict[str, float]:
             found[f"held-out text, {name}"] = float(validation[name])
             break
     for task, figures in (metrics.get("tasks") or {}).items():
-        metric = (figures.get("verdict") or {}).get("metric") or next(iter(figures["test"]), None)
+        metric = figures["metric"]
         if metric in figures["test"]:
             found[f"{task}, {metric}"] = float(figures["test"][metric]["value"])
+        if periods := figures.get("periods"):
+            found |= {f"{task} in periods, {name}": float(periods[name]) for name in ("average", "forgetting")}
     return found
 
 

@@ -38,7 +38,7 @@ class Adapters(Method):
     """Which kind of addition."""
     rank: int | None = Field(default=None, ge=1)
     """r: 8 unless given. ia3 has none."""
-    alpha: float | None = Field(default=None, gt=0)
+    alpha: int | None = Field(default=None, ge=1)
     """α: twice the rank unless given. ia3 has none."""
     dropout: Share = 0.0
     """Share of an addition's inputs zeroed in training, of lora, rslora and dora; of loha and lokr the share of the

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -13,7 +14,7 @@ from acclimate.recipe.settings import Component, Part, problem
 from acclimate.transfer.task import Answers, Metric, TaskSettings
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from acclimate.corpus.document import Dropped, Record
     from acclimate.evaluate.outcomes import Outcomes
@@ -133,6 +134,13 @@ class Classification(TaskSettings):
         smoothing: Any = self.smoothing
         share: float = smoothing.build(num_classes=2 if self.multi_label else num_classes)
         return share
+
+    def furnish(
+        self, model: PreTrainedModel, *, names: Sequence[str], seed: int, source: Path | None = None
+    ) -> None:
+        transfer: Any = self.transfer
+        if source is not None:
+            transfer.furnish(model, source)
 
     def outcomes(self, names: Sequence[str], examples: Examples, answers: Answers) -> Outcomes:
         import numpy as np

@@ -64,6 +64,8 @@ class Clustering(TaskSettings):
     regularise: ClassVar[tuple[()]] = ()  # type: ignore[misc]
     average: ClassVar[None] = None  # type: ignore[misc]
     patience: ClassVar[None] = None  # type: ignore[misc]
+    before: ClassVar[tuple[()]] = ()  # type: ignore[misc]
+    keep: ClassVar[None] = None  # type: ignore[misc]
 
     data: Reader
     """The labelled texts: `{path: …}` or a named reader. All of them are clustered and judged."""
@@ -103,6 +105,10 @@ class Clustering(TaskSettings):
     @model_validator(mode="after")
     def _no_idle_setting(self) -> Clustering:
         return self
+
+    @property
+    def purpose(self) -> str:
+        return "vectors"
 
     def row(self, record: Record) -> Row | Dropped:
         """A row with a text and a label."""

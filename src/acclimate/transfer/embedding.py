@@ -89,6 +89,10 @@ class Embedding(TaskSettings):
                 raise problem(f"{name}: goes with `learn: {goal}`", at=(name,))
         return self
 
+    @property
+    def purpose(self) -> str:
+        return "vectors"
+
     def row(self, record: Record) -> Row | Dropped:
         """A row with two texts and what is known of them: a score, a label, or both."""
         from acclimate.corpus.document import Dropped, comparable

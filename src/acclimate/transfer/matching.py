@@ -66,10 +66,11 @@ class Matching(TaskSettings):
     candidates: Literal["none", "given", "all"] = "none"
     """Whether candidates are ranked: those `given` with each question, or (with `encoder: bi`) `all` second texts of
     the part for every question."""
-    metric: Metric
-    """The verdict's metric: accuracy, or MRR where candidates are ranked, unless given."""
-    metrics: list[Metric]
-    """What is measured on the test; the verdict's metric always is."""
+    metric: Metric = Field(default="accuracy")  # type: ignore[assignment]
+    """The verdict's metric; MRR where candidates are ranked, unless given."""
+    metrics: list[Metric] = Field(default=["accuracy", "f1", "auc"])  # type: ignore[list-item]
+    """What is measured on the test, with `mrr` and `recall_at` 1 and 5 where candidates are ranked; the verdict's
+    metric always is."""
 
     @model_validator(mode="before")
     @classmethod
@@ -121,6 +122,10 @@ class Matching(TaskSettings):
     @property
     def kind(self) -> str:  # type: ignore[override]
         return "classification" if self.encoder == "cross" else "encoder"
+
+    @property
+    def purpose(self) -> str:
+        return "classification" if self.encoder == "cross" else "vectors"
 
     def row(self, record: Record) -> Row | Dropped:
         """A row with two texts, and whether they belong together."""

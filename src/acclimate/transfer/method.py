@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -72,8 +73,8 @@ class Plan:
 class Method(Component):
     """A choice of transfer in a recipe."""
 
-    tasks: ClassVar[tuple[str, ...]] = ()
-    """Names of the tasks that it goes with; none named: all."""
+    kinds: ClassVar[tuple[str, ...]] = ()
+    """Kinds of model (`models/kinds.py`) whose tasks it goes with; none named: all."""
     by_gradient: ClassVar[bool] = True
     """Whether it trains by gradients at all."""
 
@@ -90,6 +91,9 @@ class Method(Component):
     def optimizer(self, given: Any) -> Any:
         """The optimizer's settings, as this method wants them."""
         return given
+
+    def furnish(self, model: Any, source: Path) -> None:
+        """Give a model that was loaded from the folder what stands in the place of its own head."""
 
     def conduct(self, course: Course) -> Tuned:
         """Tune the model of the course in place."""
@@ -125,6 +129,9 @@ class Prelude(Method):
 
     def optimizer(self, given: Any) -> Any:
         return self.following.optimizer(given)
+
+    def furnish(self, model: Any, source: Path) -> None:
+        self.following.furnish(model, source)
 
     def conduct(self, course: Course) -> Tuned:
         self.prepare(course.model, course.seed)

@@ -68,6 +68,10 @@ class MultipleChoice(TaskSettings):
                 raise problem(f"label: column {name!r} is named {number} times", at=("label",))
         return self
 
+    @property
+    def purpose(self) -> str:
+        return "multiple_choice"
+
     def row(self, record: Record) -> Row | Dropped:
         """A row with a context, a question, its choices and the number of the right one."""
         from acclimate.corpus.document import Dropped, comparable

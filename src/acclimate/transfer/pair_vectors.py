@@ -53,8 +53,8 @@ class PairVectors:
             keep = keep[self._chosen(examples)]
         texts, pairs = ([side[one] for one in keep.tolist()] for side in (examples.texts, examples.pairs))
         marks = self._marks(examples)[keep]
-        store = TwoTexts(texts, pairs, self._tokenizer, self._length, marks=marks, ids=keep)
-        return Lesson(self._objective(), store)
+        store = TwoTexts(texts, pairs, self._tokenizer, self._length, marks=marks)
+        return Lesson(self._objective(), store, owners=keep)
 
     def vectors(
         self, model: PreTrainedModel, examples: Examples, *, precision: Any, device: Any

@@ -65,6 +65,14 @@ class Pairs(Classification):
     def kind(self) -> str:  # type: ignore[override]
         return "classification" if self.encoder == "cross" else "encoder"
 
+    @property
+    def scores(self) -> bool:  # type: ignore[override]
+        return self.encoder == "cross"
+
+    @property
+    def purpose(self) -> str:
+        return "classification" if self.encoder == "cross" else "vectors"
+
     def row(self, record: Record) -> Row | Dropped:
         """A row with two texts and a label that is wanted."""
         from acclimate.corpus.document import Dropped

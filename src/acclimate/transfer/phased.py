@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from acclimate.engine.checkpoint import BestInMemory
@@ -25,6 +26,19 @@ def hold(model: nn.Module, trained: Collection[str]) -> None:
     """Let these parameters train, and no others."""
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in trained)
+
+
+def validated(course: Course) -> Measured:
+    """The loss on the validation part of the model as it is."""
+    around, lesson = course.around, course.validation
+    return measure(
+        course.model,
+        lesson.objective,
+        lesson.store,
+        batch=BATCH,
+        precision=around.precision,
+        device=around.device,
+    )
 
 
 def train_by(plan: Plan, course: Course, optimizer: Any) -> Tuned:
@@ -53,12 +67,6 @@ def train_by(plan: Plan, course: Course, optimizer: Any) -> Tuned:
         precision=around.precision,
         device=around.device,
     )
-    lesson = course.validation
-
-    def validate() -> Measured:
-        arithmetic = {"precision": around.precision, "device": around.device}
-        return measure(model, lesson.objective, lesson.store, batch=BATCH, **arithmetic)
-
     best = BestInMemory()
     for number, phase in enumerate(plan.phases):
         last = number == len(plan.phases) - 1
@@ -69,7 +77,7 @@ def train_by(plan: Plan, course: Course, optimizer: Any) -> Tuned:
         state.validations_without_gain, state.stopped = 0, False
         ends = plan.anew or last
         surroundings = Surroundings(
-            validate=validate, patience=how.patience if ends else None, best=best, take_best=ends, last=ends
+            validate=partial(validated, course), patience=how.patience if ends else None, best=best, take_best=ends, last=ends
         )
         for record in fit(stage, state, surroundings):
             around.watch(record, state.progress)

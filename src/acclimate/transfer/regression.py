@@ -54,6 +54,10 @@ class Regression(TaskSettings):
             raise problem(f"score: column {self.score!r} is a text's own", at=("score",))
         return self
 
+    @property
+    def purpose(self) -> str:
+        return "regression"
+
     def row(self, record: Record) -> Row | Dropped:
         """A row with a text and a number."""
         from acclimate.transfer.scores import scored_row

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from acclimate.corpus.document import Reader, Record, find_column
 from acclimate.corpus.duplicates.near import checked_threshold
+from acclimate.corpus.first_records import absent, column_problems
 from acclimate.corpus.sources.file_list import find_files
 from acclimate.corpus.sources.files import Files
 from acclimate.errors import UserError
-from acclimate.recipe.settings import nearest
 
 if TYPE_CHECKING:
     from acclimate.transfer.task import TaskSettings
-
-_LOOK_AT = 100  # records that a check reads at most while it looks for a good one
 
 
 def open_readers(task: TaskSettings) -> dict[str, Reader]:
@@ -77,16 +73,8 @@ def column_key(record: Record, column: str | int, role: str) -> str:
     """The record's name for a column. Raises UserError that names the columns there are."""
     key = find_column(record.fields, column)
     if key is None:
-        raise UserError(f"{record.place}: {_absent(record.fields, column, role)}")
+        raise UserError(f"{record.place}: {absent(record.fields, column, role)}")
     return key
-
-
-def _absent(fields: Mapping[str, str], column: str | int, role: str) -> str:
-    if isinstance(column, int):
-        return f"there is no column {column} ({role}); the columns are 0 to {len(fields) - 1}"
-    hint = nearest(column, fields)
-    others = "" if hint.startswith("choose") else f" The columns are: {', '.join(fields)}"
-    return f"there is no column {column!r} ({role}); {hint}{others}"
 
 
 def check_sources(task: TaskSettings) -> list[tuple[tuple[str, ...], str]]:
@@ -106,20 +94,8 @@ def check_sources(task: TaskSettings) -> list[tuple[tuple[str, ...], str]]:
         source = getattr(task, name)
         if source is not None:
             try:
-                found.extend(_check_one(task, name, _reader(task, source)))
+                said = column_problems(_reader(task, source), roles_of(task))
+                found.extend(((role or name,), message) for role, message in said)
             except UserError as error:
                 found.append(((name,), str(error)))
-    return found
-
-
-def _check_one(task: TaskSettings, name: str, reader: Reader) -> list[tuple[tuple[str, ...], str]]:
-    records = [one for one in islice(reader.records(), _LOOK_AT) if isinstance(one, Record)]
-    if not records:
-        problems = reader.check() or [f"{reader.name}: none of the first records can be read"]
-        return [((name,), each) for each in problems]
-    found: list[tuple[tuple[str, ...], str]] = []
-    for role, column in roles_of(task).items():
-        # JSON lines may leave a key out here and there; one that none of the first records has is wrong.
-        if all(find_column(one.fields, column) is None for one in records):
-            found.append(((role,), f"{records[0].place}: {_absent(records[0].fields, column, role)}"))
     return found

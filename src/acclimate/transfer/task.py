@@ -216,6 +216,24 @@ class TaskSettings(Component):
         return self
 
     @model_validator(mode="after")
+    def _transfer_fits(self) -> TaskSettings:
+        from acclimate.transfer.method import chain
+
+        for one in chain(self.transfer):
+            name = one.registered_as[1]
+            if one.kinds and self.kind not in one.kinds:
+                raise problem(
+                    f"{name}: classifies whole texts, which {self.registered_as[1]} does not", at=("transfer",)
+                )
+            if getattr(self, "multi_label", False) and one.kinds:
+                raise problem(f"{name}: takes one class for each text; leave it or `multi_label` out", at=("transfer",))
+            if name == "discriminative" and getattr(self.optimizer, "layer_decay", 1.0) != 1.0:
+                raise problem("discriminative: is the optimizer's `layer_decay`; give one of them", at=("transfer",))
+            if self.before and not one.by_gradient:
+                raise problem(f"{name}: nothing is learnt by gradients, which `before` needs", at=("transfer",))
+        return self
+
+    @model_validator(mode="after")
     def _metrics_fit(self) -> TaskSettings:
         for place, one in (("metric", self.metric), *(("metrics", each) for each in self.metrics)):
             name = one.registered_as[1]
@@ -303,6 +321,11 @@ class TaskSettings(Component):
         return self.model_dump(mode="json", include={*_DATA, *self.columns, *self.shaping})
 
     # How a model is tuned to them.
+
+    @property
+    def purpose(self) -> str:
+        """What a card says that its models are for, by a name in `report/model_kinds.py`."""
+        return self.kind
 
     def suited(self, family: Any) -> TaskSettings:
         """As models of this family do it."""

@@ -36,8 +36,13 @@ class DistilBert(TakesActivation):
         return {
             "dropout": self.dropout,
             "seq_classif_dropout": self.dropout,
+            "qa_dropout": self.dropout,
             "attention_dropout": self.attention_dropout,
         }
+
+    @classmethod
+    def find_spans(cls, model: PreTrainedModel, hidden: Tensor) -> Tensor:
+        return model.qa_outputs(model.dropout(hidden))
 
     @classmethod
     def closing_norm(cls, config: Any) -> str | None:

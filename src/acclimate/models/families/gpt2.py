@@ -48,7 +48,7 @@ class Gpt2(TakesActivation):
     layer_lists: ClassVar[Mapping[str, str]] = {"h": "n_layer"}
     preset: ClassVar[Mapping[str, Any]] = {"n_positions": 1024}
     kinds: ClassVar[Mapping[Kind, str]] = {
-        one: AUTO_CLASSES[one] for one in ("encoder", "clm", "classification", "tokens")
+        one: AUTO_CLASSES[one] for one in ("encoder", "clm", "classification", "tokens", "spans")
     }
     causal: ClassVar[bool] = True
     token_inputs: ClassVar[Mapping[str, str]] = {}

@@ -29,7 +29,9 @@ class LayoutLM(Bert):
         name: Bert.sizes[name] for name in ("tiny", "mini", "base", "large")
     }
     preset: ClassVar[Mapping[str, Any]] = {**Bert.preset, "max_2d_position_embeddings": 1024}
-    kinds: ClassVar[Mapping[Kind, str]] = Family.kinds
+    kinds: ClassVar[Mapping[Kind, str]] = {
+        kind: Family.kinds[kind] for kind in Family.kinds if kind != "spans"
+    }
     token_inputs: ClassVar[Mapping[str, str]] = {**Bert.token_inputs, "boxes": "bbox"}
 
     size: Literal["tiny", "mini", "base", "large"] | None = None

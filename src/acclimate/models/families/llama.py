@@ -9,6 +9,7 @@ from pydantic import Field
 
 from acclimate.models.families.gpt2 import Gpt2
 from acclimate.models.family import INITIALISER
+from acclimate.models.kinds import Kind
 from acclimate.recipe.settings import Component
 from acclimate.recipe.units import Share
 
@@ -52,6 +53,8 @@ class Llama(Gpt2):
         "13b": _size(40, 5120, 40, 13824),
     }
     activation_key: ClassVar[str] = "hidden_act"
+    # Transformers' own head for spans calls its body by another name than every other of its models.
+    kinds: ClassVar[Mapping[Kind, str]] = {kind: Gpt2.kinds[kind] for kind in Gpt2.kinds if kind != "spans"}
     layer_lists: ClassVar[Mapping[str, str]] = {"layers": "num_hidden_layers"}
     default_size: ClassVar[str] = "mini"
     preset: ClassVar[Mapping[str, Any]] = {

@@ -88,3 +88,7 @@ class ModernBert(TakesActivation):
     @classmethod
     def classify_tokens(cls, model: PreTrainedModel, hidden: Tensor) -> Tensor:
         return model.classifier(model.drop(model.head(hidden)))
+
+    @classmethod
+    def find_spans(cls, model: PreTrainedModel, hidden: Tensor) -> Tensor:
+        return cls.classify_tokens(model, hidden)

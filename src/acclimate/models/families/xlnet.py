@@ -44,7 +44,7 @@ class XlNet(TakesActivation):
     default_size: ClassVar[str] = "base"
     preset: ClassVar[Mapping[str, Any]] = {"vocab_size": 32000}
     kinds: ClassVar[Mapping[Kind, str]] = {
-        one: AUTO_CLASSES[one] for one in ("encoder", "perm", "classification", "tokens")
+        one: AUTO_CLASSES[one] for one in ("encoder", "perm", "classification", "tokens", "spans")
     }
     packed: ClassVar[bool] = False
     position_input: ClassVar[str | None] = None

@@ -136,7 +136,10 @@ def learn(
                 describe=_naming(learnt, train),
                 wrap=partial(_kept, how.keep, past) if number else around.wrap,
             )
-            validation = at_work.lesson(period.validation, learnt)
+            watched = [period.validation]
+            if len(parts) > 1:  # who learns from the past again is judged by it, too
+                watched += [one.validation for one in periods[:number]]
+            validation = at_work.lesson(joined(watched), learnt)
             tuned = tune(_slower(how, rate), model, train, validation, seed=seed + 1000 * number, around=here)
             truncated = getattr(train.store, "num_truncated", 0)
         past.lessons.append(own)

@@ -90,6 +90,7 @@ class Transformer(Family):
         "pretraining": f"{_MODELS}ForPreTraining",
         "classification": f"{_MODELS}ForSequenceClassification",
         "tokens": f"{_MODELS}ForTokenClassification",
+        "spans": f"{_MODELS}ForQuestionAnswering",
     }
 
     size: Literal["tiny", "mini", "small", "base", "cramming"] | None = None

@@ -17,6 +17,7 @@ from transformers.generation import GenerationMixin
 from transformers.modeling_outputs import (
     CausalLMOutput,
     MaskedLMOutput,
+    QuestionAnsweringModelOutput,
     SequenceClassifierOutput,
     TokenClassifierOutput,
 )
@@ -265,6 +266,39 @@ class TransformerForTokenClassification(WithClasses):
         )
 
 
+class TransformerForQuestionAnswering(TransformerPreTrained):
+    """Where in a text the answer begins and ends."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__(config)
+        self.model = TransformerModel(config)
+        self.qa_outputs = nn.Linear(config.hidden_size, 2)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        start_positions: Tensor | None = None,
+        end_positions: Tensor | None = None,
+        **others: Any,
+    ) -> QuestionAnsweringModelOutput:
+        """start_positions, end_positions [N]: the answer's first and last token."""
+        out = self.model(input_ids, attention_mask, **others)
+        start, end = (one.squeeze(-1) for one in self.qa_outputs(out.last_hidden_state).split(1, -1))
+        loss = None
+        if start_positions is not None and end_positions is not None:
+            each = (functional.cross_entropy(*one) for one in ((start, start_positions), (end, end_positions)))
+            loss = sum(each) / 2
+        return QuestionAnsweringModelOutput(
+            loss=loss,  # type: ignore[arg-type]
+            start_logits=start,  # type: ignore[arg-type]
+            end_logits=end,  # type: ignore[arg-type]
+            hidden_states=out.hidden_states,
+        )
+
+
 def _loss(logits: Tensor, labels: Tensor | None) -> Tensor | None:
     if labels is None:
         return None
@@ -279,5 +313,6 @@ AUTO: Mapping[str, type[PreTrainedModel]] = {
     "AutoModelForPreTraining": TransformerForPreTraining,
     "AutoModelForSequenceClassification": TransformerForSequenceClassification,
     "AutoModelForTokenClassification": TransformerForTokenClassification,
+    "AutoModelForQuestionAnswering": TransformerForQuestionAnswering,
 }
 """Name of an Auto class → the model that it builds."""

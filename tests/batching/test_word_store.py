@@ -51,9 +51,10 @@ def test_words_are_judged_at_their_first_token(tokenizer: Any) -> None:
 @pytest.mark.parametrize("length", [9, 16, 40])
 def test_every_word_of_a_long_text_is_judged_once_with_context(tokenizer: Any, length: int) -> None:
     rng = np.random.default_rng(length)
-    texts = [
-        " ".join(rng.choice(["name", "dates", "19", "姓名"], size)) for size in (1, 40, 3, 90, 7)
-    ] + ["", "name"]
+    texts = [" ".join(rng.choice(["name", "dates", "19", "姓名"], size)) for size in (1, 40, 3, 90, 7)] + [
+        "",
+        "name",
+    ]
     made = store(texts, tokenizer, length)
     found = fetched(made)
     words = found.by_token["words"]

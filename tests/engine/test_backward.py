@@ -25,6 +25,7 @@ from acclimate.objectives.classify import SequenceClassification
 from acclimate.objectives.clm import CausalLanguageModel
 from acclimate.objectives.mlm import MaskedLanguageModel
 from acclimate.objectives.token_labels import TokenLabels
+from acclimate.optim.clip_accumulated import ClipAccumulated
 from acclimate.optim.clip_norm import ClipNorm
 from acclimate.optim.mask_loss import LossMasker, MaskLoss
 from acclimate.optim.project_negative import Projector
@@ -131,6 +132,32 @@ def test_the_gradient_is_that_of_the_batch_without_the_large_losses(name: str, c
     off = torch.nn.utils.get_total_norm([found[n] - expected[n] for n in expected])
     assert off / norm < 2e-6
     assert all(not found[n].any() for n in found.keys() - expected.keys())
+
+
+@pytest.mark.parametrize("cuts", [(1, 12), (5, 12), tuple(range(1, 13))])
+@pytest.mark.parametrize("name", ["classification", "weighted", "tokens", "mlm", "clm"])
+def test_micro_batches_are_the_whole_batch_whatever_their_lengths(name: str, cuts: tuple[int, ...]) -> None:
+    model, objective = case(name)
+    whole = sequences()
+    one, expected = passes(model, objective, None, [whole])
+    pieces = [whole.part(start, stop) for start, stop in zip((0, *cuts), cuts, strict=False)]
+    assert len({len(piece.tokens) for piece in pieces}) > 1
+    many, found = passes(model, objective, None, pieces)
+    assert many.loss == pytest.approx(one.loss, rel=1e-6)
+    norm = torch.nn.utils.get_total_norm(expected.values())
+    off = torch.nn.utils.get_total_norm([found[n] - expected[n] for n in expected])
+    assert off / norm < 1e-6 * max(1, len(cuts) / 4)  # of many pieces the rounding of so many sums in fp32
+
+
+def test_clipping_accumulated_pieces_is_clipping_the_big_batch(make) -> None:
+    ends = []
+    for micro_batch, clip in ((None, ClipNorm(max_norm=0.1)), ("3 sequences", ClipAccumulated(max_norm=0.1))):
+        training, state = make("3 steps", dropout=0.0, micro_batch=micro_batch)
+        state.optimizer, state.gradients = Sgd(lr=0.5).build(model=state.model), [clip.build()]
+        assert [record.figures["clipped"] for record in train(training, state)] == [1.0] * 3
+        ends.append([p.detach() for p in state.model.parameters()])
+    for a, b in zip(*ends, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
 
 
 def test_what_is_left_out_may_be_infinite() -> None:

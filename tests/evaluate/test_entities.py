@@ -76,7 +76,12 @@ def test_what_is_shown_and_told() -> None:
     assert told["worst"] == [
         {"text": text, "label": ["header: John", "答案: Paris"], "predicted": ["header: John"], "errors": 1}
     ]
-    assert told["examples"][1] == {"text": "nothing", "label": ["(none)"], "predicted": ["(none)"], "errors": 0}
+    assert told["examples"][1] == {
+        "text": "nothing",
+        "label": ["(none)"],
+        "predicted": ["(none)"],
+        "errors": 0,
+    }
     assert [note[:13] for note in found.notes] == ["1 of 2 entiti", "2 of 2 entiti"]
     with pytest.raises(ValueError, match="'person' is not among"):
         EntityOutcomes(LABELS, [{Entity("person", 0, 1)}], [set()])

@@ -25,7 +25,14 @@ from acclimate.batching.packed import PackedBatch, Sequences, pack
 from acclimate.batching.token_store import build_token_store
 from acclimate.models.building import Labels
 from acclimate.models.family import Family, Vocabulary
-from acclimate.models.forward import class_logits, encode, pair_logits, token_class_logits, token_logits
+from acclimate.models.forward import (
+    class_logits,
+    encode,
+    pair_logits,
+    span_logits,
+    token_class_logits,
+    token_logits,
+)
 from acclimate.models.kinds import Kind
 from acclimate.objectives.protocol import ObjectiveSettings, Texts
 from acclimate.recipe.registry import registry
@@ -105,6 +112,8 @@ def our_outputs(model: PreTrainedModel, kind: Kind, batch: PackedBatch) -> list[
     chosen = hidden[batch.target_positions]
     if kind == "tokens":
         return [token_class_logits(model, chosen)]
+    if kind == "spans":
+        return [span_logits(model, hidden)]
     logits = [token_logits(model, chosen)]
     return [*logits, pair_logits(model, hidden, batch)] if kind == "pretraining" else logits
 
@@ -118,6 +127,8 @@ def plain_outputs(model: PreTrainedModel, kind: Kind, batch: PackedBatch) -> lis
         return [out.last_hidden_state[real]]
     if kind == "classification":
         return [out.logits]
+    if kind == "spans":
+        return [torch.stack([out.start_logits, out.end_logits], dim=-1)[real]]
     logits = out.prediction_logits if kind == "pretraining" else out.logits
     chosen = logits[real][batch.target_positions]
     if kind != "pretraining":

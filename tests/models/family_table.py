@@ -44,6 +44,7 @@ TABLE: dict[str, Entry] = {
             "pretraining",
             "classification",
             "tokens",
+            "spans",
         ),  # the others in test_transformer.py
         counts={  # without a pooler, and with BERT's own head; cramming: worked out by hand
             "tiny": {"encoder": 4_369_408, "mlm": 4_416_698},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 import pytest
@@ -32,7 +32,7 @@ def drawn(sizes: list[int], seed: int = 1) -> tuple[Crf, Tensor, Tensor, Tensor]
 def score(crf: Crf, scores: Tensor, tags: tuple[int, ...], chain: int, begins: bool, ends: bool) -> Tensor:
     """Of one sequence of tags, term by term."""
     total = sum((scores[word, chain, tag] for word, tag in enumerate(tags)), scores.new_zeros(()))
-    for tag, after in zip(tags[:-1], tags[1:], strict=True):
+    for tag, after in pairwise(tags):
         total = total + crf.transitions[chain, tag, after]
     total = total + (crf.start[chain, tags[0]] if begins else 0)
     return total + (crf.end[chain, tags[-1]] if ends else 0)
@@ -94,8 +94,7 @@ def test_the_best_sequence_is_that_of_all(ruled: bool, with_crf: bool) -> None:
             allowed = [
                 one
                 for one in product(range(TAGS), repeat=size)
-                if not ruled
-                or (begins[one[0]] and all(follows[a, b] for a, b in zip(one[:-1], one[1:], strict=True)))
+                if not ruled or (begins[one[0]] and all(follows[a, b] for a, b in pairwise(one)))
             ]
             model = crf if with_crf else none
             best = max(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
 import torch
 from pydantic import ValidationError
 
+from acclimate.kernels import native
 from acclimate.models.families.bert import Bert
 from acclimate.models.families.transformer.family import Transformer
 from acclimate.models.family import Vocabulary
+from acclimate.models.quick_modules import quicken
 
 torch.set_num_threads(1)
 HIDDEN = 192
@@ -73,6 +76,12 @@ def test_deepnorm_scales_residuals_and_writes_it_down(tmp_path) -> None:
     x, residual = torch.randn(1, 5, layer.dense.in_features), torch.randn(1, 5, HIDDEN)
     expected = layer.norm(layer.dense(x) + 2.0 * residual)
     torch.testing.assert_close(layer(x, residual, None), expected)
+    quick = copy.deepcopy(model)
+    quicken(quick)
+    assert type(quick.model.layers[3].output).__name__ == "QuickPostNormOutput" or not native.available()
+    torch.testing.assert_close(
+        quick.model.layers[3].output(x, residual, None), expected, rtol=1e-4, atol=1e-5
+    )
     model.save_pretrained(tmp_path)
     again = type(model).from_pretrained(tmp_path).eval()
     words = torch.arange(5, 25).view(2, 10)

@@ -14,9 +14,11 @@ from transformers import AutoModel
 from acclimate.errors import UserError
 from acclimate.models.families.bert import Bert
 from acclimate.models.family import Vocabulary
+from acclimate.objectives.sentence_vectors import LastLayers
 from acclimate.objectives.softmax_pairs import HEAD
 from acclimate.transfer.embedding import Embedding
 from acclimate.transfer.examples import read_examples
+from acclimate.transfer.text_vectors import vectors_of
 
 FILES = {"train": "train.tsv", "validation": "v.tsv", "test": "test.tsv"}
 SCORED = {
@@ -143,3 +145,13 @@ def test_plain_transformers_makes_the_same_vectors_from_what_is_kept(
     for first, second, cosine in zip(test.texts, test.pairs, cosines, strict=True):
         want = torch.cosine_similarity(vector(first), vector(second), dim=0)
         assert float(cosine) == pytest.approx(want.item(), abs=1e-5)
+
+
+def test_equal_texts_have_equal_vectors_in_the_order_of_the_texts(words) -> None:
+    model = Bert(size="tiny").build(vocabulary=Vocabulary.of(words), seed=1, kind="encoder")
+    how = {"precision": "fp32", "device": torch.device("cpu")}
+    found = vectors_of(model, ["b c", "一", "b c", "a"], words, 8, LastLayers(), **how)
+    assert found.shape == (4, 128) and (found[0] == found[2]).all()
+    alone = vectors_of(model, ["一"], words, 8, LastLayers(), **how)
+    np.testing.assert_allclose(found[1], alone[0], atol=1e-5)
+    assert np.abs(found[0] - found[1]).max() > 1e-3

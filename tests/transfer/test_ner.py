@@ -87,7 +87,9 @@ def _row(record: dict[str, Any], **settings: Any) -> Any:
 
 
 def test_words_with_tags_of_any_scheme_become_spans() -> None:
-    iobes = _row({"tokens": ["John", "F", "Kennedy", "in", "北", "京"], "ner": "B-P I-P E-P O B-L E-L"}, tags="ner")
+    iobes = _row(
+        {"tokens": ["John", "F", "Kennedy", "in", "北", "京"], "ner": "B-P I-P E-P O B-L E-L"}, tags="ner"
+    )
     assert iobes.text == "John F Kennedy in北京"
     assert [iobes.text[s:e] for s, e, _ in iobes.more["entities"]] == ["John F Kennedy", "北京"]
     assert [iobes.text[s:e] for s, e in iobes.more["words"]] == ["John", "F", "Kennedy", "in", "北", "京"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -52,5 +52,5 @@ def test_rules_allow_what_the_scheme_allows(scheme) -> None:
     for length in (1, 2, 3):
         for one in product(range(len(tags)), repeat=length):
             allowed = begins[one[0]] and ends[one[-1]]
-            allowed = allowed and all(follows[a, b] for a, b in zip(one[:-1], one[1:], strict=True))
+            allowed = allowed and all(follows[a, b] for a, b in pairwise(one))
             assert allowed == (violation([tags[tag] for tag in one], scheme) is None)

@@ -65,10 +65,14 @@ def named(number: int, seed: int, size: int = 8) -> Examples:
     rows = []
     for _ in range(number):
         words = rng.choice([*WORDS, "smith", "smith"], size).tolist()
-        starts = [n for n, word in enumerate(words) if word == "smith" and (n == 0 or words[n - 1] != "smith")]
+        starts = [
+            n for n, word in enumerate(words) if word == "smith" and (n == 0 or words[n - 1] != "smith")
+        ]
         runs = [(n, next((m for m in range(n, size) if words[m] != "smith"), size)) for n in starts]
         found = [(start, end, "question") for start, end in runs]
-        rows.append(row(words, found + [(n, n + 1, "answer") for n, word in enumerate(words) if word == "42"]))
+        rows.append(
+            row(words, found + [(n, n + 1, "answer") for n, word in enumerate(words) if word == "42"])
+        )
     return examples(rows)
 
 
@@ -94,7 +98,9 @@ def f1(task: Ner, tokenizer: Any, parts: list[Examples], family: str = "bert") -
     task.furnish(model, names=LABELS, seed=1)
     at_work = task.build(names=LABELS, tokenizer=tokenizer, seed=1)
     train, validation, test = parts
-    tune(task, model, at_work.lesson(train, train), at_work.lesson(validation, train), seed=1, around=Around())
+    tune(
+        task, model, at_work.lesson(train, train), at_work.lesson(validation, train), seed=1, around=Around()
+    )
     answers = at_work.answers(model, test, precision="fp32", device=torch.device("cpu"))
     return float(micro_f1(task.outcomes(LABELS, test, answers).weigh())[0]), model, answers
 

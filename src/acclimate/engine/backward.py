@@ -106,8 +106,7 @@ class Backward:
         return self._training.objective.loss(self._state.model, batch.to(self._training.device))  # type: ignore[arg-type]
 
     def _back(self, value: torch.Tensor) -> None:
-        # Rows that are collected would come after the hook of their table.
-        with nullcontext() if self.fused else collected():
+        with collected():
             value.backward()  # type: ignore[no-untyped-call]
 
     def _by_layer(self) -> AbstractContextManager[Any]:

@@ -135,7 +135,8 @@ def _looked(state: TrainState, around: Surroundings, measured: Measured) -> Vali
             around.best.save_best(state)
     else:
         state.validations_without_gain += 1
-        state.stopped = around.patience is not None and state.validations_without_gain >= around.patience
+        out_of_patience = around.patience is not None and state.validations_without_gain >= around.patience
+        state.stopped = state.stopped or out_of_patience
     return ValidationRecord(state.progress.steps, measured.loss, better, measured)
 
 

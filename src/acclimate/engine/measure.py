@@ -32,6 +32,14 @@ class Measured:
     others: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Of each further term its name, mean and weight."""
 
+    @classmethod
+    def of_means(cls, means: Mapping[str, float]) -> Measured:
+        """Of several questions, each with its mean; all weigh the same."""
+        first, *others = means.items()
+        share = 1 / len(means)
+        more = {name: (mean, share) for name, mean in others}
+        return cls(np.zeros(1, np.int64), np.array([first[1]]), np.ones(1), share, more)
+
     @property
     def leading(self) -> float:
         """Mean of the leading term over all its targets; 0 without any."""

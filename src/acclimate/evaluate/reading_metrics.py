@@ -22,7 +22,7 @@ class ExactMatch(Component):
 
 
 class AnswerF1(Component):
-    """Mean over questions of the F1 of words (SQuAD) or of the longest common run (CMRC) with the nearest true answer."""
+    """Mean over questions of F1 with the nearest true answer: of words (SQuAD), or of the longest common run (CMRC)."""
 
     registered_as: ClassVar[tuple[str, str]] = ("metric", "answer_f1")
 

@@ -9,6 +9,7 @@ Legend: N texts, B texts at once, R rows at once (B times the beams), L tokens s
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from transformers import GenerationConfig
 from transformers.generation import (
     LogitsProcessorList,
     NoRepeatNGramLogitsProcessor,
@@ -67,35 +69,49 @@ def write(
     limit = family_of(model.config).max_length(model.config)
     found: list[Ids] = [np.zeros(0, np.int64)] * len(given)
     training, done = model.training, sum(not len(one) for one in given)
-    model.eval()
-    for chosen in _together([len(one) for one in given], how.beams, alike=not reads):
-        length = len(given[chosen[0]])
-        most = _most(length, form, how)
-        if limit is not None:
-            most = min(most, limit - 1 if reads else limit - length)
-        if most > 0:
-            tokens, real = _padded([given[one] for one in chosen], form.pad)
-            written = model.generate(  # type: ignore[operator]
-                tokens.to(model.device),
-                attention_mask=real.long().to(model.device),
-                logits_processor=_processors(how, seed, chosen, 1 if reads else length),
-                num_beams=how.beams,
-                length_penalty=(1.0 if how.length_penalty is None else how.length_penalty)
-                if how.beams > 1
-                else None,
-                do_sample=False,
-                max_new_tokens=most,
-                eos_token_id=form.end,
-                pad_token_id=form.pad,
-                **({} if form.start is None or not reads else {"decoder_start_token_id": form.start}),
-            )
-            for one, row in zip(chosen, written[:, 1 if reads else length :].cpu().numpy(), strict=True):
-                ends = np.flatnonzero(row == form.end)
-                found[one] = row[: ends[0]] if len(ends) else row
-        done += len(chosen)
-        tell(done, len(given), "texts")
+    with _as_told(model.eval(), form, how):
+        for chosen in _together([len(one) for one in given], how.beams, alike=not reads):
+            length = len(given[chosen[0]])
+            most = _most(length, form, how)
+            if limit is not None:
+                most = min(most, limit - 1 if reads else limit - length)
+            if most > 0:
+                tokens, real = _padded([given[one] for one in chosen], form.pad)
+                behind = 1 if reads else length
+                written = model.generate(  # type: ignore[operator]
+                    tokens.to(model.device),
+                    attention_mask=real.long().to(model.device),
+                    logits_processor=_processors(how, seed, chosen, behind),
+                    max_new_tokens=most,
+                )
+                for one, row in zip(chosen, written[:, behind:].cpu().numpy(), strict=True):
+                    ends = np.flatnonzero(row == form.end)
+                    found[one] = row[: ends[0]] if len(ends) else row
+            done += len(chosen)
+            tell(done, len(given), "texts")
     model.train(training)
     return found
+
+
+@contextmanager
+def _as_told(model: PreTrainedModel, form: Form, how: Decoding) -> Iterator[None]:
+    """Inside, nothing holds of the habits that come with a checkpoint, such as beams of its own or a token that must
+    come last: how is decoded is for the recipe to say."""
+    own = model.generation_config
+    starts = (form.start, getattr(model.config, "decoder_start_token_id", None), own.decoder_start_token_id)
+    told: dict[str, Any] = {"num_beams": how.beams, "do_sample": False}
+    if how.beams > 1:
+        told["length_penalty"] = 1.0 if how.length_penalty is None else how.length_penalty
+    model.generation_config = GenerationConfig(
+        eos_token_id=form.end,
+        pad_token_id=form.pad,
+        decoder_start_token_id=next((one for one in starts if one is not None), None),
+        **told,
+    )
+    try:
+        yield
+    finally:
+        model.generation_config = own
 
 
 def _most(length: int, form: Form, how: Decoding) -> int:

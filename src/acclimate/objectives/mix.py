@@ -197,7 +197,12 @@ class MixedObjective:
     """Objectives side by side. Its terms are theirs, named after them."""
 
     def __init__(self, parts: list[Objective], names: list[str], weights: list[float]) -> None:
-        self._parts, self._names, self._weights = parts, names, weights
+        self._parts, self._names, self._weights = parts, names, list(weights)
+
+    def leave_out(self, number: int) -> None:
+        """From now on this objective does not count. It is asked only where a batch holds nothing else, for a step of
+        nothing but momentum and decay."""
+        self._weights[number] = 0.0
 
     @property
     def num_terms(self) -> int:
@@ -225,9 +230,12 @@ class MixedObjective:
         import torch
 
         terms: list[Loss] = []
+        some_count = any(
+            weight and part is not None for weight, part in zip(self._weights, batch.parts, strict=True)
+        )
         for k, (objective, part) in enumerate(zip(self._parts, batch.parts, strict=True)):
             name, weight = self._names[k], self._weights[k]
-            if part is None:
+            if part is None or (some_count and not weight):
                 nothing = torch.zeros((), device=model.device)
                 own: tuple[Loss, ...] = (Loss(nothing, 0.0),) * objective.num_terms
             else:

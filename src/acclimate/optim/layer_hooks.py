@@ -40,6 +40,8 @@ class LayerHooks(Stateless):
         self._groups = _namesakes(named) if self._share else {}
         self._waiting = {key: len(members) for key, members in self._groups.items()}
         self._sums, self._squares = {}, 0.0
+        # Rows of these are added when the backward pass is over (`kernels/row_gradients.py`).
+        tables = {id(one.weight) for one in model.modules() if isinstance(one, nn.Embedding)}
         key_of = {name: key for key, members in self._groups.items() for name, _ in members}
 
         def use(name: str, parameter: nn.Parameter) -> None:
@@ -56,13 +58,19 @@ class LayerHooks(Stateless):
         handles = [
             one.register_post_accumulate_grad_hook(lambda parameter, name=name: use(name, parameter))
             for name, one in named
-            if self.fused or name in key_of
+            if (self.fused and id(one) not in tables) or name in key_of
         ]
         try:
             yield
         finally:
             for handle in handles:
                 handle.remove()
+        late = [(name, one, one.grad) for name, one in named if self.fused and one.grad is not None]
+        for _, one, _ in late:
+            one.grad = None
+        for name, one, gradient in late:
+            one.grad = gradient
+            self._step(name, one, optimizer, others)
         for key in list(self._sums):  # of layers that were left out of this step, some never came
             self._finish(key, optimizer, others)
 

@@ -30,6 +30,8 @@ def training_feed(recipe: Recipe, store: TextStore, work: Work, num_tokens: int)
         number = int(store.document_of(np.array([sequence]))[0])
         if settings.objective.data is not None or number < 0:  # type: ignore[attr-defined]
             return f"sequence {sequence} of the objective's own data"
+        if "corpus" not in work.inputs:
+            return f"text {number} of the task's own"
         return name_document(work.inputs["corpus"].folder, "train", number)
 
     return Feed(

@@ -11,7 +11,13 @@ from acclimate.pipeline.periods import earlier_stages
 from acclimate.pipeline.pretrain import pretrain_stage
 from acclimate.pipeline.reference import reference_part, reference_stage
 from acclimate.pipeline.stage import Stage
-from acclimate.pipeline.tasks import augmented_stage, evaluation_stage, examples_stage, task_stages
+from acclimate.pipeline.tasks import (
+    augmented_stage,
+    evaluation_stage,
+    examples_stage,
+    task_stages,
+    together_stages,
+)
 from acclimate.pipeline.tokens import corpus_stage, tokenizer_stage, tokens_stage
 from acclimate.pipeline.translations import translates, translations_stage
 from acclimate.pipeline.vocabulary import vocabulary_stages
@@ -40,8 +46,12 @@ def plan(recipe: Recipe, digests: Callable[[Path], str]) -> list[Stage]:
         stages += [pretrain_stage(recipe, digests), figures_stage(recipe)]
     if translates(recipe):
         stages.append(translations_stage(recipe))
-    for name, task in recipe.tasks.items():
-        if getattr(task, "augment", None):
-            stages.append(augmented_stage(recipe, name, digests))
+    stages += [
+        augmented_stage(recipe, name, digests)
+        for name, task in recipe.tasks.items()
+        if getattr(task, "augment", None)
+    ]
+    stages += together_stages(recipe, digests)
+    for name in recipe.tasks:
         stages += [*task_stages(recipe, name, digests), evaluation_stage(recipe, name, digests)]
     return stages

@@ -58,7 +58,7 @@ def pretrain_stage(recipe: Recipe, digests: Callable[[Path], str]) -> Stage:
             *([REFERENCE] if reference_part(recipe) is not None else ()),
         ),
         packages=("torch", "transformers"),
-        run=lambda work: _run(recipe, work),
+        run=lambda work: run_pretraining(recipe, work),
     )
 
 
@@ -115,7 +115,7 @@ def require_positions(model: PreTrainedModel, setting: str, length: int) -> None
         raise UserError(f"{setting} is {length}, the model takes sequences of {positions} tokens at most")
 
 
-def _run(recipe: Recipe, work: Work) -> None:
+def run_pretraining(recipe: Recipe, work: Work) -> None:
     """The stage: rank 0 of as many as the hardware section says."""
     from acclimate.pipeline.setup_torch import prepare
     from acclimate.pipeline.team import Team

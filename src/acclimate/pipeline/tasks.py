@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from acclimate.pipeline.accounting import account
 from acclimate.pipeline.independent import independently
+from acclimate.pipeline.own_text import own_text, tapt_stage_name
 from acclimate.pipeline.periods import ANSWERS as OF_PERIODS
 from acclimate.pipeline.periods import (
     classes,
@@ -27,13 +29,17 @@ from acclimate.pipeline.pretrain import (
 )
 from acclimate.pipeline.stage import Stage, Work
 from acclimate.pipeline.starting_point import VOCABULARY, adapts, with_adapted_checkpoint
+from acclimate.pipeline.together import learnt_together, stage_name, take, together_stage
 from acclimate.pipeline.tokens import read_json
 from acclimate.recipe.sections import Recipe
+from acclimate.recipe.task_order import earlier_task, waited_for
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from acclimate.models.building import Labels
+    from acclimate.transfer.examples import Examples
+    from acclimate.transfer.tuning import Lesson
 
 Arm = Literal["with", "without"]
 Digests = Callable[[Path], str]
@@ -109,13 +115,16 @@ def task_stages(recipe: Recipe, name: str, digests: Digests) -> list[Stage]:
     stages = []
     for arm in arms(recipe, name):
         for number in range(task.seeds):
+            if name in learnt_together(recipe):
+                stages.append(_taking(recipe, name, arm, number))
+                continue
             start = "pretrain" if arm == "with" else VOCABULARY if _adapted(recipe, arm) else None
             tokenizer = None if _as_it_was(recipe, arm) else "tokenizer"
             # Only models of the first arm may be delivered, so only theirs are kept.
             settings = {
                 "task": task.training_settings(),
                 "seed": recipe.seed + number,
-                "keeps_model": arm == arms(recipe, name)[0],
+                "keeps_model": keeps_model(recipe, name, arm),
             }
             if arm == "without":
                 settings["model"] = model_settings(recipe)
@@ -132,12 +141,54 @@ def task_stages(recipe: Recipe, name: str, digests: Digests) -> list[Stage]:
                         training_part(recipe, name),
                         tokenizer,
                         start,
+                        *_before(recipe, name, arm, number).values(),
                     ),
                     packages=("torch", "transformers"),
-                    run=_finetuning(recipe, name, arm, recipe.seed + number),
+                    run=_finetuning(recipe, name, arm, number),
                 )
             )
     return stages
+
+
+def _taking(recipe: Recipe, name: str, arm: Arm, number: int) -> Stage:
+    """A task's part of the training that it shares with others."""
+    shared = stage_name(arm, number)
+    return Stage(
+        name=task_stage_name(name, arm, number),
+        kind="task",
+        version=3,
+        settings={"of": shared, "task": name},
+        needs=(shared,),
+        run=lambda work: take(work, name, shared),
+    )
+
+
+def together_stages(recipe: Recipe, digests: Digests) -> list[Stage]:
+    """The trainings that tasks share: one for each arm and seed."""
+    names = learnt_together(recipe)
+    found = []
+    for arm in dict.fromkeys(arm for name in names for arm in arms(recipe, name)):
+        start = "pretrain" if arm == "with" else VOCABULARY if _adapted(recipe, arm) else None
+        tokenizer = None if _as_it_was(recipe, arm) else "tokenizer"
+        for number in range(recipe.tasks[names[0]].seeds):  # type: ignore[attr-defined]
+            found.append(
+                together_stage(
+                    recipe,
+                    arm,
+                    number,
+                    prepared=partial(_prepared, recipe, arm=arm, number=number),
+                    keeps=any(arm == arms(recipe, name)[0] for name in names),
+                    needs=_needs(
+                        *(f"examples-{name}" for name in names),
+                        *(training_part(recipe, name) for name in names),
+                        tokenizer,
+                        start,
+                    ),
+                    settings={"model": model_settings(recipe)} if arm == "without" else {},
+                    outside=model_identity(recipe, digests) if start is None else {},
+                )
+            )
+    return found
 
 
 def _needs(*stages: str | None) -> tuple[str, ...]:
@@ -154,65 +205,108 @@ def _as_it_was(recipe: Recipe, arm: Arm) -> bool:
     return adapts(recipe) and arm == "without" and recipe.pretrain is not None
 
 
-def _finetuning(recipe: Recipe, name: str, arm: Arm, seed: int) -> Callable[[Work], None]:
+def keeps_model(recipe: Recipe, name: str, arm: Arm) -> bool:
+    """Only models of the first arm may be delivered; others are kept where another task starts from them."""
+    return arm == arms(recipe, name)[0] or waited_for(recipe.tasks, name)
+
+
+def _before(recipe: Recipe, name: str, arm: Arm, number: int) -> dict[str, str]:
+    """The stages besides the recipe's pretraining that a tuning starts from: `tapt`, `task`."""
+    earlier = earlier_task(recipe.tasks[name])
+    found = {} if own_text(recipe, name) is None else {"tapt": tapt_stage_name(name, arm)}
+    return found if earlier is None else {**found, "task": task_stage_name(earlier, arm, number)}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A task with a model to be tuned to it."""
+
+    task: Any
+    model: PreTrainedModel
+    tokenizer: Any
+    at_work: Any
+    machine: Any
+    learnt: Examples
+    validation: Examples
+    test: Examples
+
+    def lesson(self, examples: Examples) -> Lesson:
+        return self.at_work.lesson(examples, self.learnt)  # type: ignore[no-any-return]
+
+    def finish(self) -> None:
+        """Give the tuned model what it needs to answer as it was learnt."""
+        self.task.finish(self.model, self.learnt)
+
+    def write(self, folder: Path, outcome: dict[str, Any], *, keeps: bool) -> None:
+        """Write the tuned model's answers, what training gave, and, where it may be delivered, the model."""
+        from safetensors.numpy import save_file
+
+        from acclimate.artifacts.durable import write_json
+
+        device, precision = self.machine.device, self.machine.precision
+        for part, asked in (("validation", self.validation), ("test", self.test)):
+            told = self.at_work.answers(self.model, asked, precision=precision, device=device)
+            save_file(dict(told), folder / ANSWERS.format(part))
+        write_json(folder / OUTCOME, outcome)
+        if keeps:
+            _keep(folder / MODEL, self.model, self.tokenizer, self.task.sequence_length)
+            self.task.accompany(folder / MODEL, self.model)
+
+
+def _prepared(recipe: Recipe, name: str, work: Work, *, arm: Arm, number: int) -> Prepared:
+    from acclimate.pipeline.setup_torch import prepare
+    from acclimate.tokenizer.loading import load_tokenizer
+
     task: Any = recipe.tasks[name]
+    seed = recipe.seed + number
+    machine = prepare(work.hardware)
+    names = classes(recipe, name, work)
+    own = _as_it_was(recipe, arm)
+    place = recipe.model.starts_from if own else work.inputs["tokenizer"].folder  # type: ignore[attr-defined]
+    tokenizer = load_tokenizer(place)
+    model = _start(recipe, name, arm, work, tokenizer, task.labels(names), number)
+    require_positions(model, f"tasks.{name}.sequence_length", task.sequence_length)
+    at_work = task.build(names=names, tokenizer=tokenizer, seed=seed)
+    task.furnish(model, names=names, seed=seed)
+    learnt = read_part(work, training_part(recipe, name), "train", names)
+    held_out = (read_part(work, f"examples-{name}", part, names) for part in ("validation", "test"))
+    return Prepared(task, model, tokenizer, at_work, machine, learnt, *held_out)
+
+
+def _finetuning(recipe: Recipe, name: str, arm: Arm, number: int) -> Callable[[Work], None]:
+    task: Any = recipe.tasks[name]
+    seed = recipe.seed + number
 
     def run(work: Work) -> None:
         from safetensors.numpy import save_file
 
-        from acclimate.artifacts.durable import write_json
-        from acclimate.pipeline.setup_torch import prepare
         from acclimate.pipeline.training_log import TrainingLog
-        from acclimate.tokenizer.loading import load_tokenizer
         from acclimate.transfer.incremental.periods import Period, learn
         from acclimate.transfer.tuning import Around
 
-        machine = prepare(work.hardware)
-        names = classes(recipe, name, work)
-        own = _as_it_was(recipe, arm)
-        place = recipe.model.starts_from if own else work.inputs["tokenizer"].folder  # type: ignore[attr-defined]
-        tokenizer = load_tokenizer(place)
-        model = _start(recipe, name, arm, work, tokenizer, task.labels(names), seed)
-        require_positions(model, f"tasks.{name}.sequence_length", task.sequence_length)
-        learnt = read_part(work, training_part(recipe, name), "train", names)
-        validation, test = (
-            read_part(work, f"examples-{name}", part, names) for part in ("validation", "test")
-        )
-        periods = [*read_earlier(recipe, name, work, names), Period(learnt, validation, test)]
-        at_work = task.build(names=names, tokenizer=tokenizer, seed=seed)
-        task.furnish(model, names=names, seed=seed)
-
+        one = _prepared(recipe, name, work, arm=arm, number=number)
+        earlier = read_earlier(recipe, name, work, classes(recipe, name, work))
+        periods = [*earlier, Period(one.learnt, one.validation, one.test)]
+        machine = one.machine
         with TrainingLog(work, task.length) as log:
             around = Around(machine.precision, machine.device, work.hardware.micro_batch, watch=log.write)
-            done = learn(task, at_work, model, periods, seed=seed, around=around)
+            done = learn(task, one.at_work, one.model, periods, seed=seed, around=around)
             log.copy_to(work.folder)
-        for part, asked in (("validation", validation), ("test", test)):
-            told = at_work.answers(model, asked, precision=machine.precision, device=machine.device)
-            save_file(dict(told), work.folder / ANSWERS.format(part))
         for (after, of), told in done.answers.items():
             save_file(dict(told), work.folder / OF_PERIODS.format(after, of))
-        write_json(
-            work.folder / OUTCOME,
-            {
-                **asdict(done.tuned),
-                "truncated": done.truncated,
-                "seed": seed,
-                "arm": arm,
-            },
-        )
-        if arm == arms(recipe, name)[0]:
-            _keep(work, model, tokenizer, task.sequence_length)
-            task.accompany(work.folder / MODEL, model)
+        outcome = {**asdict(done.tuned), "truncated": done.truncated, "seed": seed, "arm": arm}
+        one.finish()
+        one.write(work.folder, outcome, keeps=keeps_model(recipe, name, arm))
 
     return run
 
 
-def _keep(work: Work, model: PreTrainedModel, tokenizer: Any, sequence_length: int) -> None:
+def _keep(place: Path, model: PreTrainedModel, tokenizer: Any, sequence_length: int) -> None:
     from acclimate.artifacts.durable import new_folder
     from acclimate.models.finding import family_of
     from acclimate.tokenizer.specials import suit
 
-    folder = new_folder(work.folder / MODEL)
+    folder = new_folder(place)
     model.save_pretrained(folder)
     tokenizer.model_max_length = sequence_length  # what it was tuned and judged at
     suit(tokenizer, segments="segments" in family_of(model.config).token_inputs)
@@ -220,16 +314,37 @@ def _keep(work: Work, model: PreTrainedModel, tokenizer: Any, sequence_length: i
 
 
 def _start(
-    recipe: Recipe, name: str, arm: Arm, work: Work, tokenizer: Any, labels: Labels | None, seed: int
+    recipe: Recipe, name: str, arm: Arm, work: Work, tokenizer: Any, labels: Labels | None, number: int
 ) -> PreTrainedModel:
+    from acclimate.transfer.after import take_body
+
+    before = _before(recipe, name, arm, number)
+    own = work.inputs[before["tapt"]].folder / MODEL if "tapt" in before else None
+    model = _origin(recipe, name, arm, work, tokenizer, labels, recipe.seed + number, own)
+    if "task" in before:
+        take_body(model, work.inputs[before["task"]].folder / MODEL)
+    return model
+
+
+def _origin(
+    recipe: Recipe,
+    name: str,
+    arm: Arm,
+    work: Work,
+    tokenizer: Any,
+    labels: Labels | None,
+    seed: int,
+    own: Path | None,
+) -> PreTrainedModel:
+    """The model with a new head. own: the folder of the one that learnt from the task's own texts."""
     from acclimate.models.family import Vocabulary
     from acclimate.models.loading import load_model
 
     vocabulary = Vocabulary.of(tokenizer)
     task: Any = recipe.tasks[name]
     family: Any = type(recipe.model)
-    if arm == "with":
-        folder = work.inputs["pretrain"].folder / MODEL
+    if arm == "with" or own is not None:
+        folder = own or work.inputs["pretrain"].folder / MODEL
         return load_model(folder, task.kind, vocabulary=vocabulary, labels=labels, seed=seed, family=family)
     if _adapted(recipe, arm):
         recipe = with_adapted_checkpoint(recipe, work.inputs)

@@ -155,6 +155,7 @@ def _independent(recipe: Recipe) -> Iterator[HeldOutText]:
 
 def _held_out(work: Work, stages: tuple[str, ...]) -> Iterator[HeldOutText]:
     from acclimate.corpus.leakage.held_out import HeldOutText
+    from acclimate.corpus.readers.line_breaks import joined
     from acclimate.transfer.examples import read_examples
 
     for stage in stages:
@@ -164,6 +165,10 @@ def _held_out(work: Work, stages: tuple[str, ...]) -> Iterator[HeldOutText]:
             for texts in (examples.texts, examples.pairs or ()):
                 for id, text in zip(examples.ids, texts, strict=False):
                     yield HeldOutText(task, split, id, text)
+            for id, text, more in zip(examples.ids, examples.texts, examples.more, strict=True):
+                for target in more.get("targets", ()):  # what is to be written, and a text that was parted for it
+                    yield HeldOutText(task, split, id, target)
+                    yield HeldOutText(task, split, id, joined([text, target]))
 
 
 def _texts(work: Work, stage: str, split: str) -> Iterator[str]:
@@ -297,7 +302,7 @@ def tokens_stage(recipe: Recipe) -> Stage:
         tokenizer = load_tokenizer(work.inputs["tokenizer"].folder)
         corpus = work.inputs["corpus"].folder
         counts = {}
-        segment = _chinese_words(work) if "words" in marks else None
+        segment = chinese_words_of(work) if "words" in marks else None
         for split in SPLITS:
             texts, encode = read_texts(corpus, split), None
             if segmentation is not None and split == "train":
@@ -327,7 +332,7 @@ def tokens_stage(recipe: Recipe) -> Stage:
     )
 
 
-def _chinese_words(work: Work) -> Segment:
+def chinese_words_of(work: Work) -> Segment:
     """Words by rjieba; where it is not installed each Han character, which is told once."""
     from acclimate.tokenizer.segmenting import chinese_words
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from acclimate.recipe.settings import problem
+from acclimate.recipe.settings import nearest, problem
 
 
 def require_heads(recipe: Any) -> None:
@@ -90,6 +90,31 @@ def require_regularity(recipe: Any) -> None:
             raise problem("nt_asgd averages the weights itself; leave one of them out", at=(*at, "average"))
         if getattr(settings, "grow", None) is not None:
             raise problem("weights of models of different depth cannot be averaged", at=(*at, "average"))
+
+
+def require_together(recipe: Any) -> None:
+    """Raises ValidationError for tasks that cannot be learnt in one training."""
+    together = recipe.together
+    if together is None:
+        return
+    known = list(recipe.tasks)
+    for place, named in (("tasks", together.tasks or []), ("weights", together.weights or {})):
+        for name in named:
+            if name not in known:
+                raise problem(f"no task {name!r}; {nearest(name, known)}", at=("together", place))
+    chosen = together.tasks or known
+    if len(chosen) < 2 or len(set(chosen)) < len(chosen):
+        raise problem(
+            f"takes two tasks or more, each once; found {', '.join(chosen) or 'none'}", at=("together",)
+        )
+    seeds = {recipe.tasks[name].seeds for name in chosen}
+    if len(seeds) > 1:
+        raise problem("tasks that are learnt together need as many `seeds` each", at=("together", "tasks"))
+    for name in chosen:
+        task = recipe.tasks[name]
+        if task.transfer.registered_as[1] != "full" or task.before:
+            words = f"task {name} is learnt with others: its own `transfer` and `before` could have no effect"
+            raise problem(words, at=("tasks", name))
 
 
 def require_growth(recipe: Any) -> None:

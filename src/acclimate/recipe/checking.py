@@ -17,6 +17,7 @@ from acclimate.recipe.paths import fallbacks, resolve_path
 from acclimate.recipe.problems import Path, Problem
 from acclimate.recipe.sections import Recipe
 from acclimate.recipe.settings import Component, Settings, nearest
+from acclimate.recipe.task_order import in_order
 from acclimate.recipe.walking import directly_below, groups
 
 Finding = tuple[Path, str]
@@ -196,6 +197,39 @@ def _weighs_every_source(recipe: Recipe) -> Iterator[Finding]:
         yield ("corpus", "mix", "weights"), str(error)
 
 
+def _tasks_follow(recipe: Recipe) -> Iterator[Finding]:
+    """Tasks that start from the models of others, or from a pretraining on their own texts."""
+    try:
+        in_order(recipe.tasks)
+    except UserError as error:
+        yield ("tasks",), str(error)
+    for name, task in recipe.tasks.items():
+        transfer: Any = getattr(task, "transfer", None)
+        own = None if transfer is None else transfer.own_text()
+        if own is None or recipe.model is None:
+            continue
+        path = ("tasks", name, task.registered_as[1], "transfer")
+        objective, family = own.objective.registered_as[1], recipe.model.registered_as[1]
+        if own.objective.kind not in recipe.model.kinds:  # type: ignore[attr-defined]
+            yield path, f"tapt: the family {family} cannot learn by {objective}: it has no head for it"
+        if getattr(recipe.tokenizer, "of_checkpoint", False):
+            yield path, "tapt: goes with the checkpoint's own vocabulary, which `tokenizer.adapt` changes"
+
+
+def _has_the_blocks(recipe: Recipe) -> Iterator[Finding]:
+    """Blocks that a way of transfer names must be there; of a checkpoint only its file tells."""
+    model: Any = recipe.model
+    if model is None or not model.layer_lists or model.starts_from is not None:
+        return
+    for name, task in recipe.tasks.items():
+        transfer: Any = getattr(task, "transfer", None)
+        try:
+            if transfer is not None:
+                transfer.require_blocks(model.depth())
+        except UserError as error:
+            yield ("tasks", name, task.registered_as[1], "transfer"), str(error)
+
+
 CHECKS: tuple[Callable[[Recipe], Iterable[Finding]], ...] = (
     _fits_the_model,
     _takes_the_pictures,
@@ -204,4 +238,6 @@ CHECKS: tuple[Callable[[Recipe], Iterable[Finding]], ...] = (
     _fits_the_checkpoint,
     _names_a_task,
     _weighs_every_source,
+    _tasks_follow,
+    _has_the_blocks,
 )

@@ -14,6 +14,7 @@ from acclimate.recipe.agreement import (
     require_marks,
     require_regularity,
     require_streams,
+    require_together,
 )
 from acclimate.recipe.curriculum import Curriculum
 from acclimate.recipe.gradient_lists import once_each, require_gradients
@@ -296,6 +297,43 @@ class Pretrain(Settings):
         return self
 
 
+class Together(Settings):
+    """Tasks that are learnt in one training, over one body with a head for each (Caruana 1997; Liu et al. 2019). What is
+    said here stands in the place of what each task says of its own training; data, metrics, seeds and baseline stay
+    theirs."""
+
+    tasks: list[str] | None = None
+    """Which tasks; all of the recipe unless given."""
+    alpha: float = Field(default=0.5, ge=0, le=1)
+    """Tasks are drawn with p ∝ n^α of their n examples: 1 as they are, 0 all alike; a half between (square root)."""
+    weights: dict[str, float] | None = None
+    """Of each task's loss, by its name; 1 unless given."""
+    length: Every = Length.parse("5 epochs")
+    """How long to train at most; an epoch is one of all tasks as they are drawn."""
+    batch: Batch = Length.parse("32 sequences")
+    """What one optimizer step sees, of all tasks together."""
+    optimizer: Optimizer = Field(default={"adamw": {"lr": 3e-4}})  # type: ignore[assignment]
+    """The optimizer."""
+    schedule: Schedule = Field(default={"linear": {"warmup": "10%"}})  # type: ignore[assignment]
+    """How the learning rate moves over the length."""
+    gradients: Gradients = Field(default=[{"clip_norm": 1.0}])  # type: ignore[list-item]
+    """What is done to the gradients between backward and step, in this order."""
+    regularise: list[Regulariser] = Field(default=[])
+    """What is done to every task's loss."""
+    average: Average | None = None
+    """Which average of the weights over the training is judged and delivered; the trained weights unless given."""
+    patience: int | None = Field(default=3, ge=1)
+    """A task whose own validation has not been better so many times in a row no longer counts; null: all count to the
+    end. Each takes its own best weights."""
+
+    @model_validator(mode="after")
+    def _proper_weights(self) -> Together:
+        for name, weight in (self.weights or {}).items():
+            if weight < 0:
+                raise ValueError(f"weights: expected 0 or more for {name!r}, found {weight}")
+        return self
+
+
 class Evaluate(Settings):
     """How figures are stated."""
 
@@ -349,6 +387,8 @@ class Recipe(Settings):
     """Training on the corpus; left out, tasks start from the model as it is."""
     tasks: dict[FolderName, Task] = Field(default_factory=dict)
     """What the model is fine-tuned to and judged by, each under a name of its own."""
+    together: Together | None = None
+    """Learn tasks in one training over one body; each by itself unless given (`{}` will do)."""
     evaluate: Evaluate = Field(default_factory=Evaluate)
     """How figures are stated."""
     hardware: Hardware = Hardware()
@@ -361,6 +401,7 @@ class Recipe(Settings):
         require_heads(self)
         require_streams(self)
         require_regularity(self)
+        require_together(self)
         require_growth(self)
         require_gradients(self)
         return self

@@ -66,7 +66,9 @@ class Adapters(Method):
         with seeded(seed):
             config = self._config(targets)
             tuner = tuners[config.peft_type](model, config, "default")
-        added = {name for name, _ in model.named_parameters() if name.replace(".base_layer.", ".") not in known}
+        added = {
+            name for name, _ in model.named_parameters() if name.replace(".base_layer.", ".") not in known
+        }
 
         def merge() -> None:
             tuner.merge_and_unload()

@@ -74,8 +74,8 @@ class Answering:
     def answers(
         self, model: PreTrainedModel, examples: Examples, *, precision: Any, device: Any
     ) -> Mapping[str, NDArray[Any]]:
-        """Of each question, over all windows of its passage: `starts` and `ends` [N], characters of the best stretch, its
-        score `scores` [N] (of beginning plus end, as logits), and `nulls` [N], the lowest one of there being none."""
+        """Of each question [N], over all windows of its passage: `starts` and `ends`, characters of the best stretch,
+        its score (beginning plus end, as logits) `scores`, and `nulls`, the lowest one of there being none."""
         store = self._store(examples, None)
         model.to(device).eval()
         quicken(model)
@@ -86,8 +86,8 @@ class Answering:
         for ids in sequential(store.lengths, BATCH, by_length=True):
             sequences = store.fetch(ids, np.zeros_like(ids))
             with compute_in(precision, device):
-                logits = span_logits(model, encode(model, batch := objective.prepare(sequences).to(device)))
-            del batch
+                batch = objective.prepare(sequences).to(device)
+                logits = span_logits(model, encode(model, batch))
             found = logits.cpu().numpy()
             about = np.stack([sequences.by_sequence[name] for name in ("first", "size", "null")], axis=1)
             for window, begin, (first, size, null) in zip(

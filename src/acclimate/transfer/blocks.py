@@ -86,7 +86,9 @@ def near(pattern: str, names: Iterable[str]) -> str:
     close = difflib.get_close_matches(pattern.strip("*."), sorted(fragments), n=1)
     if not close:
         return "`acclimate show optim` lists the names"
-    return f"did you mean {close[0]!r}?" if close[0] in (EMBEDDINGS, HEAD) else f"did you mean '*{close[0]}*'?"
+    return (
+        f"did you mean {close[0]!r}?" if close[0] in (EMBEDDINGS, HEAD) else f"did you mean '*{close[0]}*'?"
+    )
 
 
 def require_block(part: int, number: int, setting: str) -> None:

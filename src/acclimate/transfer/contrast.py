@@ -63,5 +63,3 @@ class Contrast(Prelude):
             tokens=before.tokens + after.tokens,
             seconds=before.seconds + after.seconds,
         )
-
-

@@ -49,7 +49,9 @@ class ForestHead(nn.Module):
     @classmethod
     def of(cls, forest: Any) -> ForestHead:
         """From a fitted one of scikit-learn."""
-        parts: dict[str, list[NDArray[Any]]] = {name: [] for name in ("feature", "left", "right", "threshold", "shares")}
+        parts: dict[str, list[NDArray[Any]]] = {
+            name: [] for name in ("feature", "left", "right", "threshold", "shares")
+        }
         roots, start = [], 0
         for tree in (one.tree_ for one in forest.estimators_):
             own = np.arange(tree.node_count)
@@ -103,7 +105,11 @@ def fit_head(how: Features, course: Course) -> Tuned:
 def head_place(model: PreTrainedModel) -> str:
     """Name of the last linear layer, which gives a score to each class. Raises UserError without one."""
     classes = model.config.num_labels
-    found = [name for name, one in model.named_modules() if isinstance(one, nn.Linear) and one.out_features == classes]
+    found = [
+        name
+        for name, one in model.named_modules()
+        if isinstance(one, nn.Linear) and one.out_features == classes
+    ]
     if not found:
         raise UserError("transfer.features: the model has no linear layer that ends in its classes")
     return found[-1]

@@ -92,6 +92,14 @@ class Method(Component):
         """The optimizer's settings, as this method wants them."""
         return given
 
+    def earlier_task(self) -> str | None:
+        """The task of the recipe whose models are started from."""
+        return None
+
+    def own_text(self) -> Any:
+        """What is said of a pretraining on the task's own texts (`tapt`); None where there is none."""
+        return None
+
     def furnish(self, model: Any, source: Path) -> None:
         """Give a model that was loaded from the folder what stands in the place of its own head."""
 
@@ -129,6 +137,12 @@ class Prelude(Method):
 
     def optimizer(self, given: Any) -> Any:
         return self.following.optimizer(given)
+
+    def earlier_task(self) -> str | None:
+        return self.following.earlier_task()
+
+    def own_text(self) -> Any:
+        return self.following.own_text()
 
     def furnish(self, model: Any, source: Path) -> None:
         self.following.furnish(model, source)

@@ -77,7 +77,11 @@ def train_by(plan: Plan, course: Course, optimizer: Any) -> Tuned:
         state.validations_without_gain, state.stopped = 0, False
         ends = plan.anew or last
         surroundings = Surroundings(
-            validate=partial(validated, course), patience=how.patience if ends else None, best=best, take_best=ends, last=ends
+            validate=partial(validated, course),
+            patience=how.patience if ends else None,
+            best=best,
+            take_best=ends,
+            last=ends,
         )
         for record in fit(stage, state, surroundings):
             around.watch(record, state.progress)

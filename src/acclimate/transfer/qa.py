@@ -29,11 +29,13 @@ _SHOWN = 20
 class Qa(TaskSettings):
     """Extractive question answering: the answer is a stretch of a passage, told by its first and its last token.
 
-    Examples: a question, a passage, and answers with their places, as the readers squad, cmrc and drcd give them. A
-    passage longer than a sequence is read in windows that overlap, each behind the whole question; the answer is the
-    best stretch of all. Answers that do not stand where their place says are looked for in the passage; questions with
-    none that is there are not learnt from, are counted and listed in statistics.json, and stay in the test. The
-    delivered model is one for Transformers' question answering. Source: Rajpurkar et al. 2016; Devlin et al. 2019.
+    Examples: a question, a passage, and answers with their places, as the readers squad, cmrc, drcd and duorc give
+    them. A passage longer than a sequence is read in windows that overlap, each behind the whole question; the answer
+    is the best stretch of all. Answers that do not stand where their place says are looked for in the passage;
+    questions with none that is there are not learnt from, are counted and listed in statistics.json, and stay in the
+    test. Questions on one passage stay in one part: those of the training on a passage of the test are dropped
+    (`in_test`). The delivered model is one for Transformers' question answering.
+    Source: Rajpurkar et al. 2016, "SQuAD"; Devlin et al. 2019, section 4.2.
     """
 
     registered_as: ClassVar[tuple[str, str]] = ("task", "qa")
@@ -48,7 +50,8 @@ class Qa(TaskSettings):
     context: Column = "context"
     """Column of the passage."""
     answers: Column = "answers"
-    """Column of the answers: a JSON list of {text, start}, in characters; empty where the passage has none."""
+    """Column of the answers: a JSON list of {text, start}, in characters, or of texts, which are looked for in the
+    passage; empty where it has none."""
     no_answer: bool = False
     """Whether the passage may hold no answer, as in SQuAD 2: then questions without one are learnt from and asked.
     Without, they are dropped (`no_answer`)."""

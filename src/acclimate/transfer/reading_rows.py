@@ -14,9 +14,11 @@ Column = str | int
 def reading_row(
     record: Record, *, question: Column, context: Column, answers: Column, no_answer: bool
 ) -> Row | Dropped:
-    """The row: text the question, pair the passage as it stands; more: `spans` [[start, end]] of the answers that are in
-    the passage, `answers` their texts and those of the others, whether there is none (`impossible`), and whether one
-    stood elsewhere than the record says (`moved`)."""
+    """The row, equal to others by its passage: text the question, pair the passage as it stands.
+
+    more: `spans` [[start, end]] of the answers that are in the passage, `answers` their texts and those of the others,
+    whether there is none (`impossible`), and whether one stood elsewhere than the record says (`moved`).
+    """
     asked = cell(record, question)
     key = find_column(record.fields, context)
     passage = (
@@ -40,13 +42,15 @@ def reading_row(
         "spans": [[at, at + len(text)] for text, _, at in places if at >= 0],
         "answers": [text for text, _, _ in places],
         "impossible": impossible,
-        "moved": any(at >= 0 and at != start for _, start, at in places),
+        "moved": any(start >= 0 and at >= 0 and at != start for _, start, at in places),
     }
-    key_of_row = comparable(asked), comparable(passage)
-    return Row(identity(record), record.place, asked, passage, (), key_of_row, more)
+    return Row(identity(record), record.place, asked, passage, (), ("", comparable(passage)), more)
 
 
 def _answer(one: Any) -> tuple[str, int]:
+    """Text, and the place that is given; −1: none."""
+    if isinstance(one, str):
+        return one, -1
     start = one["start"] if "start" in one else one.get("answer_start", -1)
     if not isinstance(one["text"], str) or isinstance(start, bool) or not isinstance(start, int):
         raise ValueError(f"expected an answer as {{text, start}}, found {one!r}"[:200])

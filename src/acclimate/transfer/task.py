@@ -221,7 +221,7 @@ class TaskSettings(Component):
 
         for one in chain(self.transfer):
             name = one.registered_as[1]
-            if one.kinds and self.kind not in one.kinds:
+            if one.kinds and self.purpose not in one.kinds:
                 raise problem(
                     f"{name}: classifies whole texts, which {self.registered_as[1]} does not", at=("transfer",)
                 )

@@ -6,6 +6,7 @@ Legend: N texts, B bytes of them all.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,4 +26,4 @@ def pack_texts(texts: Sequence[str], name: str = "texts") -> dict[str, NDArray[A
 def unpack_texts(arrays: Mapping[str, NDArray[Any]], name: str = "texts") -> list[str]:
     """The texts that `pack_texts` packed under this name."""
     row, ends = arrays[name].tobytes(), arrays[f"{name}_ends"].tolist()
-    return [row[start:end].decode() for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+    return [row[start:end].decode() for start, end in pairwise([0, *ends])]

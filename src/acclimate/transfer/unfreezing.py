@@ -49,7 +49,10 @@ class Gradual(Method):
         blocks = Blocks(model)
         blocks.require_numbered("transfer.gradual")
         self.require_blocks(blocks.number)
-        order = self.order or [*reversed(range(blocks.number)), *(["embeddings"] if blocks.embeddings else [])]
+        order = self.order or [
+            *reversed(range(blocks.number)),
+            *(["embeddings"] if blocks.embeddings else []),
+        ]
         if self.every.unit != length.unit:
             words = f"'{self.every}' is in {self.every.unit}, the task's length '{length}' in {length.unit}"
             raise UserError(f"transfer.gradual.every: {words}; say both in one unit")
@@ -79,7 +82,9 @@ class ChainThaw(Method):
         blocks.require_numbered("transfer.chain_thaw")
         layers = [blocks.embeddings, *(blocks.block(number) for number in range(blocks.number))]
         trained = [blocks.head, *(one for one in layers if one), blocks.all]
-        ends = [Length(length.amount * number / len(trained), length.unit) for number in range(1, len(trained))]
+        ends = [
+            Length(length.amount * number / len(trained), length.unit) for number in range(1, len(trained))
+        ]
         return Plan(tuple(map(Phase, trained, [*ends, None])), anew=True)
 
 

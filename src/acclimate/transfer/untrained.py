@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 class Untrained(Method):
     """Nothing is trained. It is no choice of a recipe's: a task either learns or does not."""
 
+    registered_as: ClassVar[tuple[str, str]] = ("transfer", "untrained")
     by_gradient: ClassVar[bool] = False
 
     def conduct(self, course: Course) -> Tuned:

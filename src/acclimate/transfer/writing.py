@@ -83,7 +83,10 @@ class Writing(TaskSettings):
         if self.separator is not None and self.joined:
             return "separator", "nothing stands between a text and how it goes on"
         if self.separator is not None and self.kind != "clm":
-            return "separator", "stands before a causal model's target; an encoder-decoder has source and target apart"
+            return (
+                "separator",
+                "stands before a causal model's target; an encoder-decoder has source and target apart",
+            )
         return None
 
     @model_validator(mode="after")
@@ -92,6 +95,11 @@ class Writing(TaskSettings):
             raise problem(f"target: column {self.text!r} is the source's own", at=("target",))
         if self.target == [] or len(set(self.targets)) < len(self.targets):
             raise problem("target: expected one column or several different ones", at=("target",))
+        if isinstance(self.train, str) and not self.header:
+            for column in self.targets:
+                if isinstance(column, str) and not column.isdigit():
+                    words = f"without a header columns are numbers from 0, found {column!r}"
+                    raise problem(words, at=("target",))
         return self
 
     @model_validator(mode="after")
@@ -105,6 +113,14 @@ class Writing(TaskSettings):
     def targets(self) -> list[Column]:
         """The columns of targets."""
         return self.target if isinstance(self.target, list) else [self.target]
+
+    def check(self) -> list[tuple[tuple[str, ...], str]]:
+        """What can be seen of the first records, their targets too."""
+        from acclimate.transfer.written_rows import without_target
+
+        found = super().check()
+        absent = () if found or not self.targets else without_target(self.readers().values(), self.targets)
+        return [*found, *((("target",), words) for words in absent)]
 
     def row(self, record: Record) -> Row | Dropped:
         """A row with a source; its targets are `more["targets"]`."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
-from acclimate.corpus.document import Dropped, Record, comparable, find_column
+from acclimate.corpus.document import Dropped, Reader, Record, comparable, find_column
 from acclimate.corpus.readers.line_breaks import joined
 from acclimate.recipe.settings import nearest
 from acclimate.transfer.rows import Row, cell, identity
 
 Column = str | int
+_LOOK_AT = 100  # records that a check reads at most while it looks for a target
 
 
 def written_row(record: Record, *, text: Column, targets: Sequence[Column]) -> Row | Dropped:
@@ -72,6 +74,14 @@ def _missing(record: Record, targets: Sequence[Column]) -> str:
     column = targets[0]
     hint = "" if isinstance(column, int) else f"; {nearest(column, record.fields)}"
     return f"there is no column {' or '.join(map(repr, targets))} (target){hint}"
+
+
+def without_target(readers: Iterable[Reader], targets: Sequence[Column]) -> Iterator[str]:
+    """What is wrong with the sources of which none of the first records has a column of targets."""
+    for reader in readers:
+        records = [one for one in islice(reader.records(), _LOOK_AT) if isinstance(one, Record)]
+        if records and all(find_column(one.fields, target) is None for one in records for target in targets):
+            yield f"{records[0].place}: {_missing(records[0], targets)}"
 
 
 def target_statistics(rows: Sequence[Row]) -> dict[str, Any]:

@@ -223,3 +223,24 @@ def test_a_c3_question_without_its_answer(put: Any, read_all: Any, refused: Any)
     assert found.documents[0].text == "甲：\n乙：" and found.fields[0]["label"] == ""
     assert found.dropped == {"wrong_shape": 2}
     assert 'expected a list of [["passage"' in refused("c3", put("x.json", {"data": []}))
+
+
+def test_pubmedqa(put: Any, read_all: Any, refused: Any, shared: Any) -> None:
+    papers = {
+        "1": {"QUESTION": "Does it?", "CONTEXTS": ["a", "b"], "LONG_ANSWER": "c", "final_decision": "yes"},
+        "2": {"QUESTION": "Is it?", "CONTEXTS": ["d"]},
+        "3": {"QUESTION": "Broken?"},
+    }
+    found = read_all("pubmedqa", put("x.json", papers))
+    assert [one.text for one in found.documents] == ["a\nb\nc", "d"]
+    assert found.fields[0] == {
+        "question": "Does it?",
+        "context": "a\nb",
+        "label": "yes",
+        "answer": "c",
+        "id": "1",
+    }
+    assert found.fields[1]["label"] == "" and len(found.dropped) == 1
+    assert "expected an object of {" in refused("pubmedqa", put("y.json", []))
+    real = read_all("pubmedqa", shared / "pubmedqa")
+    assert real.count("label") == {"yes": 552, "no": 338, "maybe": 110}

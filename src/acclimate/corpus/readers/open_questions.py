@@ -1,4 +1,4 @@
-"""Questions with free answers: DuReader (web documents, Chinese) and DuoRC (plots of films)."""
+"""Questions with free answers: DuReader (web documents, Chinese), DuoRC (plots of films), PubMedQA (abstracts)."""
 
 from __future__ import annotations
 
@@ -130,3 +130,50 @@ def _film(film: dict[str, Any], place: str) -> Entry:
         for qa in film["qa"]
     ]
     return Entry(place, ({"text": plot, "title": title, "id": str(film.get("id", ""))},), records)
+
+
+class PubmedQa(StandardCorpus):
+    """PubMedQA (Jin et al. 2019): questions that titles of biomedical papers ask, answered yes, no or maybe.
+
+    Records, one a question: question, context (the abstract without its conclusion, its sections on lines), label
+    (`yes`, `no`, `maybe`; empty where the file gives none), answer (the conclusion), id. A document is an abstract with
+    its conclusion.
+    """
+
+    registered_as: ClassVar[tuple[str, str]] = ("reader", "pubmedqa")
+
+    def build(self) -> PubmedQaReader:
+        return PubmedQaReader(self)
+
+
+class PubmedQaReader(ShapedReader):
+    patterns = ("*.json",)
+    expected = 'an object of {"QUESTION", "CONTEXTS", "final_decision"} by PubMed\'s number'
+
+    def entries(self, file: CorpusFile) -> Iterator[Entry | Dropped]:
+        value = file.value(self.expected)
+        if isinstance(value, Dropped):
+            yield value
+            return
+        if not isinstance(value, dict):
+            yield wrong(file.place(1), self.expected, value)
+            return
+        for number, paper in value.items():
+            place = file.place(f"[{number}]")
+            try:
+                yield _paper(str(number), paper, place)
+            except (KeyError, TypeError, AttributeError):
+                yield wrong(place, self.expected, paper)
+
+
+def _paper(number: str, paper: dict[str, Any], place: str) -> Entry:
+    context = "\n".join(_text(one) for one in paper["CONTEXTS"])
+    conclusion = _text(paper.get("LONG_ANSWER") or "")
+    record = {
+        "question": _text(paper["QUESTION"]),
+        "context": context,
+        "label": _text(paper.get("final_decision") or ""),
+        "answer": conclusion,
+        "id": number,
+    }
+    return Entry(place, ({"text": "\n".join(filter(None, (context, conclusion))), "id": number},), (record,))

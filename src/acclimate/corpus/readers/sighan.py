@@ -67,9 +67,10 @@ def _entry(place: str, line: str, truth: str) -> Entry | Dropped:
     if _id(marks[0]) != _id(name):
         return Dropped("unaligned", place, f"the truth beside is of {marks[0]!r}, the sentence is {name!r}")
     right = list(text)
-    errors = [] if marks[1:] == ["0"] else list(zip(marks[1::2], marks[2::2], strict=False))
-    if len(marks) != 1 + 2 * len(errors) and errors:
+    told = [] if marks[1:] == ["0"] else marks[1:]
+    if len(told) % 2 or len(marks) == 1:
         return wrong(place, _TRUTH, truth)
+    errors = list(zip(told[::2], told[1::2], strict=True))
     for at, character in errors:
         if not at.isdigit() or not 1 <= int(at) <= len(text) or len(character) != 1:
             return wrong(place, _TRUTH, truth)

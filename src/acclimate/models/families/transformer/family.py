@@ -208,7 +208,8 @@ class Transformer(Family):
 
     @classmethod
     def closing_norm(cls, config: Any) -> str | None:
-        return "output.norm" if config.norm_place == "post" else None
+        closed = config.norm_place == "post" and config.normalisation != "none"
+        return "output.norm" if closed else None
 
     @classmethod
     def before_vocabulary(cls, model: PreTrainedModel, hidden: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ from acclimate.corpus.parallel.cluster import Cluster
 from acclimate.corpus.parallel.crew import Alone, Batch, Crew
 from acclimate.corpus.parallel.processes import Processes
 from acclimate.corpus.steps import sieve_of
-from acclimate.recipe.sections import Corpus
+from acclimate.recipe.corpus_section import Corpus
 from harness import shown, spread, table, tell
 
 NAME = "corpus_engines"

@@ -37,7 +37,7 @@ SECTION: dict[str, Any] = {
 def build(given: dict[str, Any]) -> dict[str, Any]:
     """One build, in this process and its workers."""
     from acclimate.corpus.build import build_corpus
-    from acclimate.recipe.sections import Corpus
+    from acclimate.recipe.corpus_section import Corpus
 
     corpus = Corpus.model_validate({"sources": [{"path": given["text"]}], **SECTION})
     began = Clock.now()

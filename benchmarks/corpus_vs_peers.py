@@ -48,7 +48,7 @@ def ours(text: Path, folder: Path, tokenizer: Path) -> dict[str, Any]:
     from acclimate.batching.token_store import TokenStore, build_token_store
     from acclimate.corpus.build import build_corpus
     from acclimate.corpus.storage import read_texts
-    from acclimate.recipe.sections import Corpus
+    from acclimate.recipe.corpus_section import Corpus
     from acclimate.tokenizer.loading import load_tokenizer
 
     loaded = load_tokenizer(tokenizer)

@@ -19,7 +19,7 @@ from acclimate.corpus.sources import byte_blocks
 from acclimate.corpus.split import SPLITS
 from acclimate.corpus.storage import read_texts
 from acclimate.errors import UserError
-from acclimate.recipe.sections import Corpus
+from acclimate.recipe.corpus_section import Corpus
 
 
 def make(folder: Path, section: dict[str, Any], **options: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from acclimate.corpus.build import build_corpus
 from acclimate.corpus.lookup import read_again
 from acclimate.corpus.storage import read_texts
-from acclimate.recipe.sections import Corpus
+from acclimate.recipe.corpus_section import Corpus
 
 TRAIN = [f"training text number {number} about the weather in town" for number in range(60)]
 VALID = [f"validation text number {number} , 第 {number} 句话" for number in range(9)]

@@ -8,7 +8,7 @@ from acclimate.corpus.build import build_corpus
 from acclimate.corpus.document import text_digest
 from acclimate.corpus.lookup import by_id, by_place, by_text, looks_like_id, name_document, read_again
 from acclimate.errors import UserError
-from acclimate.recipe.sections import Corpus
+from acclimate.recipe.corpus_section import Corpus
 
 LINES = [
     "the first document of all",

@@ -61,6 +61,8 @@ def plain_outputs(model: PreTrainedModel, kind: Kind, batch: PackedBatch) -> lis
     out = model(**inputs)
     if kind == "encoder":
         return [out.last_hidden_state[real]]
+    if kind == "spans":
+        return [torch.stack([out.start_logits, out.end_logits], dim=-1)[real]]
     return [out.logits if kind == "classification" else out.logits[real][batch.target_positions]]
 
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from acclimate.recipe.loading import LoadedRecipe, load_recipe
 from acclimate.recipe.paths import DataPath
 from acclimate.recipe.registry import Registry, registry
-from acclimate.recipe.sections import Gradient, Reader
+from acclimate.recipe.roles import Gradient, Reader
 from acclimate.recipe.settings import Component, Settings
 from acclimate.recipe.units import Count, Length, Share
 
@@ -172,6 +172,12 @@ class Classification(Component):
     """What a step sees."""
     sequence_length: int = 128
     """Longest."""
+
+    def suited(self, family: Component) -> Classification:
+        return self
+
+    def idle(self) -> None:
+        return None
 
     def check(self) -> list[tuple[tuple[str | int, ...], str]]:
         if self.train is not None and not Path(self.train).exists():

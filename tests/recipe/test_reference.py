@@ -45,7 +45,8 @@ def classes() -> dict[str, type[Settings]]:
     for role in registry.roles():
         for name in registry.names(role):
             found[f"{role} {name}"] = registry.get(role, name)
-            visit(registry.get(role, name), name)
+            alone = sum(name in registry.names(one) for one in registry.roles()) == 1
+            visit(registry.get(role, name), name if alone else f"{role} {name}")
     return found
 
 

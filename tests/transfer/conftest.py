@@ -51,9 +51,13 @@ def classifier() -> Callable[..., Any]:
     from acclimate.models.families.bert import Bert
     from acclimate.models.family import Vocabulary
 
-    def make(size: str = "mini", seed: int = 5, classes: tuple[str, ...] = ("even", "odd"), **settings: Any) -> Any:
+    def make(
+        size: str = "mini", seed: int = 5, classes: tuple[str, ...] = ("even", "odd"), **settings: Any
+    ) -> Any:
         bert = Bert.model_validate({"size": size, "positions": 16, **settings})
-        return bert.build(vocabulary=Vocabulary(25, 0), seed=seed, kind="classification", labels=Labels(classes))
+        return bert.build(
+            vocabulary=Vocabulary(25, 0), seed=seed, kind="classification", labels=Labels(classes)
+        )
 
     return make
 
@@ -76,8 +80,16 @@ def course() -> Callable[..., Any]:
         labels = tokens.reshape(number, 6)[:, 0] % classes
         return Lesson(SequenceClassification(labels, num_classes=classes), store)
 
-    def make(model: Any, transfer: Any, *, seed: int = 9, classes: int = 2, watch: Any = None, **settings: Any) -> Course:
-        usual = {"train": "a.tsv", "test": "b.tsv", "batch": "8 sequences", "length": "4 epochs", "transfer": transfer}
+    def make(
+        model: Any, transfer: Any, *, seed: int = 9, classes: int = 2, watch: Any = None, **settings: Any
+    ) -> Course:
+        usual = {
+            "train": "a.tsv",
+            "test": "b.tsv",
+            "batch": "8 sequences",
+            "length": "4 epochs",
+            "transfer": transfer,
+        }
         how = Classification.model_validate({**usual, "optimizer": {"adamw": {"lr": 1e-3}}, **settings})
         assert isinstance(how.length, Length)
         around = Around() if watch is None else Around(watch=watch)
@@ -90,9 +102,7 @@ def course() -> Callable[..., Any]:
 def build_task(tmp_path: Path) -> Callable[..., tuple[Any, dict[str, Any], Path]]:
     """A task of any class over files that are written here, built: (task, statistics, folder)."""
 
-    def make(
-        kind: type[Any], files: dict[str, str], /, **settings: Any
-    ) -> tuple[Any, dict[str, Any], Path]:
+    def make(kind: type[Any], files: dict[str, str], /, **settings: Any) -> tuple[Any, dict[str, Any], Path]:
         for name, content in files.items():
             (tmp_path / name).write_text(content, "utf-8")
         made = kind.model_validate(settings, context={"base": tmp_path})

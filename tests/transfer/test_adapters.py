@@ -56,7 +56,9 @@ def test_merged_it_answers_as_before_and_is_an_ordinary_model(
     class Watching(Adapters):
         def build(self, **given: Any) -> Any:
             plan = super().build(**given)
-            return plan.of(plan.trained).before(lambda: (unmerged.append(logits(model, one.validation)), plan.end()))
+            return plan.of(plan.trained).before(
+                lambda: (unmerged.append(logits(model, one.validation)), plan.end())
+            )
 
     how = one.how.model_copy(update={"transfer": Watching(kind=kind)})
     tune(how, model, one.train, one.validation, seed=9)
@@ -136,7 +138,9 @@ def test_without_the_library_its_extra_is_named() -> None:
     assert "pip install 'acclimate[peft]'" in done.stdout
 
 
-def test_the_same_seed_gives_the_same_bytes(classifier: Callable[..., Any], course: Callable[..., Any]) -> None:
+def test_the_same_seed_gives_the_same_bytes(
+    classifier: Callable[..., Any], course: Callable[..., Any]
+) -> None:
     def run() -> dict[str, torch.Tensor]:
         model = classifier("tiny")
         one = course(model, "adapters", length="2 epochs")

@@ -54,7 +54,10 @@ def test_only_the_named_parts_train(classifier: Callable[..., Any]) -> None:
     ("settings", "message"),
     [
         (Freeze(layers=5), r"transfer.freeze.layers: the model has 4 layers, asked to freeze 5"),
-        (Freeze(match=["bert.encodr.*"]), r"'bert.encodr.\*' matches no parameter; did you mean '\*bert.encoder\*'"),
+        (
+            Freeze(match=["bert.encodr.*"]),
+            r"'bert.encodr.\*' matches no parameter; did you mean '\*bert.encoder\*'",
+        ),
         (Freeze(match=["*"]), r"every parameter is frozen"),
         (Freeze(embeddings=False), r"nothing is frozen"),
         (Only(parts=[4]), r"transfer.only.parts: the model has no block 4; its blocks are 0 to 3"),
@@ -74,7 +77,13 @@ def test_head_only_needs_a_head_above_layers() -> None:
 
 @pytest.mark.parametrize(
     "transfer",
-    [{"freeze": 2}, "head_only", {"freeze": {"match": ["*.layer.3.*"]}}, {"only": ["*.bias"]}, {"only": ["embeddings"]}],
+    [
+        {"freeze": 2},
+        "head_only",
+        {"freeze": {"match": ["*.layer.3.*"]}},
+        {"only": ["*.bias"]},
+        {"only": ["embeddings"]},
+    ],
 )
 def test_frozen_bits_stay_and_have_no_state(
     transfer: Any, classifier: Callable[..., Any], course: Callable[..., Any]

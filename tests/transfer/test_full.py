@@ -21,7 +21,7 @@ def test_everything_trains_and_a_tied_weight_is_named_once() -> None:
 def test_discriminative_rates_are_those_of_the_formula(classifier: Callable[..., Any]) -> None:
     """lr_l = lr·ξ^(L−l), the head at the top, the embedding one below the lowest of four layers."""
     model = classifier()
-    optimizer = Discriminative().optimizer(AdamW(lr=0.1)).build(model=model)
+    optimizer = Discriminative().optimizer_of(AdamW(lr=0.1)).build(model=model)
     rates = {name: group["lr"] for group in optimizer.param_groups for name in group["names"]}
     for name, rate in rates.items():
         below = 5 if ".embeddings." in name else 4 - int(name.split(".")[3]) if ".layer." in name else 0

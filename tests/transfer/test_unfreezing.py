@@ -83,8 +83,12 @@ def test_chain_thaw_trains_each_part_by_itself_and_then_all(moved: Callable[...,
     assert seen.epochs[6] == {"head", 0, 1, 2, 3, "embeddings"}
 
 
-def test_probing_comes_first_at_its_own_rate_and_each_part_has_a_schedule(moved: Callable[..., Moved]) -> None:
-    seen = moved({"probe_first": {"share": "50%", "rate": 5}}, length="4 epochs", schedule={"linear": {"warmup": 0}})
+def test_probing_comes_first_at_its_own_rate_and_each_part_has_a_schedule(
+    moved: Callable[..., Moved],
+) -> None:
+    seen = moved(
+        {"probe_first": {"share": "50%", "rate": 5}}, length="4 epochs", schedule={"linear": {"warmup": 0}}
+    )
     every = {"head", 0, 1, 2, 3, "embeddings"}
     assert seen.epochs == [{"head"}, {"head"}, every, every]
     assert seen.rates[:10] == pytest.approx([5 * rate for rate in seen.rates[10:]])
@@ -103,7 +107,9 @@ def test_each_phase_of_its_own_begins_with_the_best_weights_so_far(
         if isinstance(record, ValidationRecord):
             losses.append(record.loss)
 
-    one = course(model, {"probe_first": {"rate": 1e-3}}, watch=watch, optimizer={"adamw": {"lr": 2.0}}, patience=None)
+    one = course(
+        model, {"probe_first": {"rate": 1e-3}}, watch=watch, optimizer={"adamw": {"lr": 2.0}}, patience=None
+    )
     tuned = tune(one.how, model, one.train, one.validation, seed=9, around=one.around)
     assert tuned.validation_loss == min(losses) == min(losses[:2]) < min(losses[2:])
     head = HeadOnly().build(model=model, length=one.how.length, seed=0).trained
@@ -114,10 +120,22 @@ def test_each_phase_of_its_own_begins_with_the_best_weights_so_far(
 @pytest.mark.parametrize(
     ("method", "length", "message"),
     [
-        (Gradual(order=[3, 7]), "9 epochs", r"transfer.gradual.order: the model has no block 7; its blocks are 0 to 3"),
+        (
+            Gradual(order=[3, 7]),
+            "9 epochs",
+            r"transfer.gradual.order: the model has no block 7; its blocks are 0 to 3",
+        ),
         (Gradual(order=["encoder"]), "9 epochs", r"'encoder' matches no parameter"),
-        (Gradual(), "5 epochs", r"the last of 5 parts would begin after '1 epochs' each, and the task's length is '5 ep"),
-        (Gradual(), "500 steps", r"'1 epochs' is in epochs, the task's length '500 steps' in steps; say both in one unit"),
+        (
+            Gradual(),
+            "5 epochs",
+            r"the last of 5 parts would begin after '1 epochs' each, and the task's length is '5 ep",
+        ),
+        (
+            Gradual(),
+            "500 steps",
+            r"'1 epochs' is in epochs, the task's length '500 steps' in steps; say both",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(

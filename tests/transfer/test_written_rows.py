@@ -28,7 +28,7 @@ def test_a_source_and_its_target() -> None:
 
 def test_several_targets_by_columns_and_lists() -> None:
     found = row("summary", "summary1", "summary2", text="x", summary1="一", summary2='["二", "三", "一"]')
-    assert found.more == {"targets": ["一", "二", "三"]}
+    assert found.more == {"targets": ["一", "二", "三", "一"]}  # one that is given twice counts twice
     sentences = row(text='["A first one.", "And more."]', target="[1] is no list of texts")
     assert sentences.text == "A first one. And more." and sentences.more == {
         "targets": ["[1] is no list of texts"]

@@ -51,7 +51,8 @@ class ChoiceStore:
         room = max_length - sum(len(part.tokens) for part in parts if part.tokens)
         if room < 2:
             raise UserError(
-                f"a sequence length of {max_length} leaves no room for a text and a question beside {max_length - room} special tokens"
+                f"a sequence length of {max_length} leaves no room for a text and a question beside "
+                f"{max_length - room} special tokens"
             )
         self.counts = np.array([len(one.choices) for one in asked], dtype=np.int64)
         encoder = Encoder(tokenizer, literal=False)

@@ -13,8 +13,8 @@ from acclimate.cli.options import JsonOption, OutputOption, SetOption
 
 if TYPE_CHECKING:
     from acclimate.corpus.lookup import Found
+    from acclimate.recipe.corpus_section import Corpus
     from acclimate.recipe.loading import LoadedRecipe
-    from acclimate.recipe.sections import Corpus
 
 _MOST = 20
 _MOST_BYTES = 20_000_000
@@ -142,7 +142,8 @@ def _corpus_of(where: str | None, overrides: list[str], output: Path) -> tuple[P
     from acclimate.cli.output import chatter_to_stderr
     from acclimate.pipeline.corpus_run import newest_corpus
     from acclimate.pipeline.run_folder import find_run
-    from acclimate.recipe.sections import Corpus, CorpusRecipe
+    from acclimate.recipe.corpus_section import Corpus
+    from acclimate.recipe.sections import CorpusRecipe
 
     if where is not None and (Path(where).is_file() or Path(where).suffix in (".yaml", ".yml")):
         with chatter_to_stderr():

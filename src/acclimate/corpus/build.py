@@ -38,7 +38,7 @@ from acclimate.corpus.steps import Surroundings, cleaners, describing_steps, glo
 from acclimate.corpus.storage import DroppedWriter, SplitWriter, hexadecimal
 from acclimate.errors import UserError
 from acclimate.progress import Tell, silent
-from acclimate.recipe import sections
+from acclimate.recipe import corpus_section
 
 _BATCH_DOCUMENTS = 2048
 _BATCH_CHARACTERS = 2_000_000
@@ -51,7 +51,7 @@ def no_texts(task: str) -> Iterable[str]:
 
 
 def build_corpus(
-    corpus: sections.Corpus,
+    corpus: corpus_section.Corpus,
     folder: Path,
     *,
     held_out: Iterable[HeldOutText] = (),
@@ -90,7 +90,7 @@ class NothingLeft(UserError):
 class _Build:
     def __init__(
         self,
-        corpus: sections.Corpus,
+        corpus: corpus_section.Corpus,
         folder: Path,
         tasks: Sequence[str],
         task_texts: TaskTexts,
@@ -196,7 +196,7 @@ class _Build:
         index.save(folder)
         return index
 
-    def _tests(self, settings: sections.Decontaminate) -> Iterator[HeldOutText]:
+    def _tests(self, settings: corpus_section.Decontaminate) -> Iterator[HeldOutText]:
         """The texts of test sets that belong to no task of the recipe."""
         for test in settings.tests:
             for item in test.build().read():

@@ -19,7 +19,7 @@ from acclimate.corpus.split import SPLITS
 from acclimate.corpus.steps import cleaners
 from acclimate.corpus.storage import DROPPED, document_files
 from acclimate.errors import UserError
-from acclimate.recipe import sections
+from acclimate.recipe import corpus_section
 
 _ID = re.compile(r"[0-9a-f]{4,32}")
 
@@ -85,7 +85,7 @@ def by_place(folder: Path, place: str, most: int) -> list[Found]:
     return list(_dropped(folder, there, most))
 
 
-def by_text(folder: Path, corpus: sections.Corpus, text: str, most: int) -> list[Found]:
+def by_text(folder: Path, corpus: corpus_section.Corpus, text: str, most: int) -> list[Found]:
     """What became of documents with this text; of one that was never read, what its cleaners would say."""
     variants = dict.fromkeys((text, text.removesuffix("\n"), text.strip()))
     for one in variants:
@@ -103,7 +103,7 @@ def by_text(folder: Path, corpus: sections.Corpus, text: str, most: int) -> list
     return []
 
 
-def read_again(corpus: sections.Corpus, place: str) -> str | None:
+def read_again(corpus: corpus_section.Corpus, place: str) -> str | None:
     """The text that its source has at a place. Reads up to there."""
     for source in (*corpus.sources, *corpus.validation, *corpus.test):
         for item in source.build().read():

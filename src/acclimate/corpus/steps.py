@@ -13,7 +13,7 @@ from acclimate.corpus.document import Cleaner
 from acclimate.corpus.pool import Describing, GlobalStep, Pool
 from acclimate.corpus.sieve import Sieve
 from acclimate.corpus.split import SPLITS, splits_of
-from acclimate.recipe import sections
+from acclimate.recipe import corpus_section
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Surroundings:
     """The names of the tasks."""
 
 
-def prepared(corpus: sections.Corpus, folder: Path) -> sections.Corpus:
+def prepared(corpus: corpus_section.Corpus, folder: Path) -> corpus_section.Corpus:
     """The section with what its cleaners have to learn learnt and kept in the folder, for all processes alike."""
     clean = [
         step.prepared(folder / f"clean-{number}") if hasattr(step, "prepared") else step
@@ -37,12 +37,12 @@ def prepared(corpus: sections.Corpus, folder: Path) -> sections.Corpus:
     return corpus.model_copy(update={"clean": clean})
 
 
-def cleaners(corpus: sections.Corpus) -> list[Cleaner]:
+def cleaners(corpus: corpus_section.Corpus) -> list[Cleaner]:
     """What is done to each document, held-out texts of tasks included."""
     return [cleaner.build() for cleaner in corpus.clean]
 
 
-def checks(corpus: sections.Corpus, held_out: Path | None) -> list[Cleaner]:
+def checks(corpus: corpus_section.Corpus, held_out: Path | None) -> list[Cleaner]:
     """What is looked at in each cleaned document, but not in the held-out texts themselves.
 
     `held_out` is the folder with the index of those (see `leakage`); None where there are none, or the recipe lets
@@ -58,7 +58,7 @@ def checks(corpus: sections.Corpus, held_out: Path | None) -> list[Cleaner]:
     return [Decontaminator(index, near=settings.near, cut=settings.action == "cut")]
 
 
-def describing_steps(corpus: sections.Corpus) -> list[Describing]:
+def describing_steps(corpus: corpus_section.Corpus) -> list[Describing]:
     """Those global steps that want something of each text, which workers work out; they come first."""
     from acclimate.corpus.choose.measuring import Places
     from acclimate.corpus.duplicates.near_step import NearDuplicates, SplitTogether
@@ -82,7 +82,7 @@ def describing_steps(corpus: sections.Corpus) -> list[Describing]:
 
 
 def global_steps(
-    corpus: sections.Corpus, describing: Sequence[Describing], around: Surroundings
+    corpus: corpus_section.Corpus, describing: Sequence[Describing], around: Surroundings
 ) -> list[tuple[str, GlobalStep]]:
     """(name in the statistics, step) of what must see all documents at once."""
     from acclimate.corpus.choose.domains import Domains
@@ -109,7 +109,7 @@ def global_steps(
     return steps
 
 
-def in_training(corpus: sections.Corpus) -> Callable[[Pool], NDArray[np.bool_]]:
+def in_training(corpus: corpus_section.Corpus) -> Callable[[Pool], NDArray[np.bool_]]:
     """[N] which documents of a pool fall into the training part, once the steps before have settled their keys."""
     return lambda pool: (
         (splits_of(pool.keys, *corpus.held_out_shares) == SPLITS.index("train"))
@@ -117,6 +117,6 @@ def in_training(corpus: sections.Corpus) -> Callable[[Pool], NDArray[np.bool_]]:
     )
 
 
-def sieve_of(corpus: sections.Corpus, held_out: Path | None) -> Sieve:
+def sieve_of(corpus: corpus_section.Corpus, held_out: Path | None) -> Sieve:
     """All that is done to a batch of documents, the same in every process."""
     return Sieve([*cleaners(corpus), *checks(corpus, held_out)], describing_steps(corpus))

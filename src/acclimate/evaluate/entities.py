@@ -82,10 +82,7 @@ class EntityOutcomes:
             "over_another": "lie over another one that is said",
         }
         cannot = f"of {total} entities of the test cannot be said by tags, and count as missed: they"
-        return [
-            f"{number} {cannot} {words[reason]}"
-            for reason, number in sorted(self._unsaid.items())
-        ]
+        return [f"{number} {cannot} {words[reason]}" for reason, number in sorted(self._unsaid.items())]
 
     @cached_property
     def _counters(self) -> Any:

@@ -111,9 +111,8 @@ class Outcomes:
         """The same answers, where these classes alone count: another one that is predicted is only an error."""
         found = Outcomes.__new__(Outcomes)
         found.labels, found.multi_label = self.labels, self.multi_label
-        found.scores, found.truth, found.predicted = (
-            one[:, chosen] for one in (self.scores, self.truth, self.predicted)
-        )
+        found.scores = self.scores[:, chosen]
+        found.truth, found.predicted = self.truth[:, chosen], self.predicted[:, chosen]
         return found
 
     @cached_property

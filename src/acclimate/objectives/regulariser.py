@@ -55,7 +55,7 @@ def calling(model: nn.Module, weights: dict[str, Tensor], call: Callable[..., An
     from torch import nn
     from torch.func import functional_call
 
-    class Call(nn.Module):
+    class Call(nn.Module):  # type: ignore[misc]
         """A module whose call it is, for weights can be swapped in calls of modules alone."""
 
         def __init__(self) -> None:

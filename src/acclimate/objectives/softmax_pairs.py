@@ -5,7 +5,7 @@ Legend: B pairs, H hidden size, C classes.
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from acclimate.batching.packed import PackedBatch
-from acclimate.models.kept_parts import weights_below
 from acclimate.objectives.sentence_vectors import SentenceObjective, SentenceVectors
 from acclimate.recipe.columns import Column
 
@@ -85,20 +84,20 @@ class SoftmaxObjective(SentenceObjective):
 
 
 def add_pair_classifier(
-    model: PreTrainedModel, size: int, number: int, seed: int, source: Path | None = None
+    model: PreTrainedModel, size: int, number: int, seed: int, weights: Mapping[str, Tensor] | None = None
 ) -> None:
     """Give the model a projection of [u; v; |u − v|], vectors of this size, onto so many classes.
 
-    Its weights are drawn, or those of the model kept in the folder `source`.
+    Its weights are drawn, unless `weight` and `bias` are given.
     """
     import torch
 
     head = torch.nn.Linear(3 * size, number)
-    if source is None:
+    if weights is None:
         torch.nn.init.normal_(head.weight, std=0.02, generator=torch.Generator().manual_seed(seed))
         torch.nn.init.zeros_(head.bias)
     else:
-        head.load_state_dict(weights_below(source, HEAD))
+        head.load_state_dict(weights)
     model.add_module(HEAD, head)
 
 

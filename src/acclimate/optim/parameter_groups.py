@@ -74,7 +74,8 @@ def depths(names: list[str]) -> dict[str, int]:
     before = names[: names.index(first)] if first else []
     body = first.partition(".")[0] + "."
     # Where the body is a part of the model, what stands below its blocks is in that part.
-    beside = {one for one in before if not one.startswith(body)} if any(one.startswith(body) for one in before) else set()
+    in_body = any(one.startswith(body) for one in before)
+    beside = {one for one in before if in_body and not one.startswith(body)}
     depth, seen = {}, False
     for name in names:
         if name in beside:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from acclimate.recipe.sections import Reader
+from acclimate.recipe.roles import Reader
 from acclimate.recipe.settings import Component
 from acclimate.recipe.units import Batch, Count, Length
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from acclimate.pipeline.starting_point import adapts
-from acclimate.pipeline.tasks import arms
+from acclimate.pipeline.task_start import arms
 from acclimate.pipeline.tokens import extra_tokens, tokenizer_part
 from acclimate.recipe.problems import Path
 from acclimate.recipe.sections import Recipe
@@ -42,7 +42,7 @@ class TrainedPart:
     def optimizer(self) -> Any:
         """Its settings, as they will be used."""
         given = self.settings.optimizer
-        return self.settings.transfer.optimizer(given) if self.is_task else given
+        return self.settings.transfer.optimizer_of(given) if self.is_task else given
 
     def at_work(self, tokenizer: PreTrainedTokenizerFast, seed: int) -> Any:
         """The task at work, or the objective."""

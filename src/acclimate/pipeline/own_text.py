@@ -36,7 +36,7 @@ def own_text_stages(recipe: Recipe, name: str, arms: tuple[str, ...], outside: d
     return [_tokens_stage(recipe, name), *(_training_stage(recipe, name, arm, outside) for arm in arms)]
 
 
-def _texts(folder: Path, part: str) -> Iterator[str]:
+def _texts(folder: Path, part: str) -> Iterator[list[str]]:
     from pyarrow import parquet
 
     # The test's texts are not for learning, with labels or without.
@@ -44,7 +44,7 @@ def _texts(folder: Path, part: str) -> Iterator[str]:
         return
     table = parquet.read_table(folder / f"{part}.parquet", columns=["text", "pair"])
     for column in ("text", "pair"):
-        yield from (one for one in table[column].to_pylist() if one)
+        yield [one for one in table[column].to_pylist() if one]
 
 
 def _tokens_stage(recipe: Recipe, name: str) -> Stage:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from acclimate.pipeline.language_figures import figures_stage
 from acclimate.pipeline.material import brings_data, material_stage
+from acclimate.pipeline.own_text import own_text_stages
 from acclimate.pipeline.periods import earlier_stages
-from acclimate.pipeline.pretrain import pretrain_stage
+from acclimate.pipeline.pretrain import model_identity, pretrain_stage
 from acclimate.pipeline.reference import reference_part, reference_stage
 from acclimate.pipeline.stage import Stage
+from acclimate.pipeline.task_start import arms
 from acclimate.pipeline.tasks import (
     augmented_stage,
     evaluation_stage,
@@ -22,6 +24,7 @@ from acclimate.pipeline.tokens import corpus_stage, tokenizer_stage, tokens_stag
 from acclimate.pipeline.translations import translates, translations_stage
 from acclimate.pipeline.vocabulary import vocabulary_stages
 from acclimate.recipe.sections import Recipe
+from acclimate.recipe.task_order import in_order
 
 
 def corpus_plan(recipe: Recipe, digests: Callable[[Path], str]) -> list[Stage]:
@@ -52,6 +55,7 @@ def plan(recipe: Recipe, digests: Callable[[Path], str]) -> list[Stage]:
         if getattr(task, "augment", None)
     ]
     stages += together_stages(recipe, digests)
-    for name in recipe.tasks:
+    for name in in_order(recipe.tasks):
+        stages += own_text_stages(recipe, name, arms(recipe, name), model_identity(recipe, digests))
         stages += [*task_stages(recipe, name, digests), evaluation_stage(recipe, name, digests)]
     return stages

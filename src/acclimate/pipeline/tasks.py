@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from acclimate.pipeline.accounting import account
 from acclimate.pipeline.independent import independently
-from acclimate.pipeline.own_text import own_text, tapt_stage_name
 from acclimate.pipeline.periods import ANSWERS as OF_PERIODS
 from acclimate.pipeline.periods import (
     classes,
@@ -25,23 +24,29 @@ from acclimate.pipeline.pretrain import (
     model_identity,
     model_settings,
     require_positions,
-    require_same_vocabulary,
 )
 from acclimate.pipeline.stage import Stage, Work
-from acclimate.pipeline.starting_point import VOCABULARY, adapts, with_adapted_checkpoint
+from acclimate.pipeline.starting_point import VOCABULARY
+from acclimate.pipeline.task_start import (
+    Arm,
+    adapted,
+    arms,
+    as_it_was,
+    keeps_model,
+    stages_before,
+    start_model,
+    task_stage_name,
+)
 from acclimate.pipeline.together import learnt_together, stage_name, take, together_stage
 from acclimate.pipeline.tokens import read_json
 from acclimate.recipe.sections import Recipe
-from acclimate.recipe.task_order import earlier_task, waited_for
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from acclimate.models.building import Labels
     from acclimate.transfer.examples import Examples
     from acclimate.transfer.tuning import Lesson
 
-Arm = Literal["with", "without"]
 Digests = Callable[[Path], str]
 ANSWERS, OUTCOME, EVALUATION = "{}-answers.safetensors", "outcome.json", "evaluation.json"
 
@@ -97,18 +102,6 @@ def training_part(recipe: Recipe, name: str) -> str:
     return f"augmented-{name}" if getattr(task, "augment", None) else f"examples-{name}"
 
 
-def arms(recipe: Recipe, name: str) -> tuple[Arm, ...]:
-    """With the domain pretraining, and without it unless the task asks for no baseline."""
-    task: Any = recipe.tasks[name]
-    if recipe.pretrain is None:
-        return ("without",)
-    return ("with", "without") if task.baseline else ("with",)
-
-
-def task_stage_name(name: str, arm: Arm, number: int) -> str:
-    return f"task-{name}-{arm}-{number}"
-
-
 def task_stages(recipe: Recipe, name: str, digests: Digests) -> list[Stage]:
     """One fine-tuning per arm and seed. All but the data and the judging of a task decides them."""
     task: Any = recipe.tasks[name]
@@ -118,8 +111,8 @@ def task_stages(recipe: Recipe, name: str, digests: Digests) -> list[Stage]:
             if name in learnt_together(recipe):
                 stages.append(_taking(recipe, name, arm, number))
                 continue
-            start = "pretrain" if arm == "with" else VOCABULARY if _adapted(recipe, arm) else None
-            tokenizer = None if _as_it_was(recipe, arm) else "tokenizer"
+            start = "pretrain" if arm == "with" else VOCABULARY if adapted(recipe, arm) else None
+            tokenizer = None if as_it_was(recipe, arm) else "tokenizer"
             # Only models of the first arm may be delivered, so only theirs are kept.
             settings = {
                 "task": task.training_settings(),
@@ -141,7 +134,7 @@ def task_stages(recipe: Recipe, name: str, digests: Digests) -> list[Stage]:
                         training_part(recipe, name),
                         tokenizer,
                         start,
-                        *_before(recipe, name, arm, number).values(),
+                        *stages_before(recipe, name, arm, number).values(),
                     ),
                     packages=("torch", "transformers"),
                     run=_finetuning(recipe, name, arm, number),
@@ -168,8 +161,8 @@ def together_stages(recipe: Recipe, digests: Digests) -> list[Stage]:
     names = learnt_together(recipe)
     found = []
     for arm in dict.fromkeys(arm for name in names for arm in arms(recipe, name)):
-        start = "pretrain" if arm == "with" else VOCABULARY if _adapted(recipe, arm) else None
-        tokenizer = None if _as_it_was(recipe, arm) else "tokenizer"
+        start = "pretrain" if arm == "with" else VOCABULARY if adapted(recipe, arm) else None
+        tokenizer = None if as_it_was(recipe, arm) else "tokenizer"
         for number in range(recipe.tasks[names[0]].seeds):  # type: ignore[attr-defined]
             found.append(
                 together_stage(
@@ -193,28 +186,6 @@ def together_stages(recipe: Recipe, digests: Digests) -> list[Stage]:
 
 def _needs(*stages: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one for one in stages if one))
-
-
-def _adapted(recipe: Recipe, arm: Arm) -> bool:
-    """Whether the arm starts from the adapted checkpoint without further training."""
-    return adapts(recipe) and arm == "without" and recipe.pretrain is None
-
-
-def _as_it_was(recipe: Recipe, arm: Arm) -> bool:
-    """Whether the arm starts from the checkpoint with its own vocabulary, to compare with an adapted one."""
-    return adapts(recipe) and arm == "without" and recipe.pretrain is not None
-
-
-def keeps_model(recipe: Recipe, name: str, arm: Arm) -> bool:
-    """Only models of the first arm may be delivered; others are kept where another task starts from them."""
-    return arm == arms(recipe, name)[0] or waited_for(recipe.tasks, name)
-
-
-def _before(recipe: Recipe, name: str, arm: Arm, number: int) -> dict[str, str]:
-    """The stages besides the recipe's pretraining that a tuning starts from: `tapt`, `task`."""
-    earlier = earlier_task(recipe.tasks[name])
-    found = {} if own_text(recipe, name) is None else {"tapt": tapt_stage_name(name, arm)}
-    return found if earlier is None else {**found, "task": task_stage_name(earlier, arm, number)}
 
 
 @dataclass(frozen=True)
@@ -261,10 +232,10 @@ def _prepared(recipe: Recipe, name: str, work: Work, *, arm: Arm, number: int) -
     seed = recipe.seed + number
     machine = prepare(work.hardware)
     names = classes(recipe, name, work)
-    own = _as_it_was(recipe, arm)
+    own = as_it_was(recipe, arm)
     place = recipe.model.starts_from if own else work.inputs["tokenizer"].folder  # type: ignore[attr-defined]
     tokenizer = load_tokenizer(place)
-    model = _start(recipe, name, arm, work, tokenizer, task.labels(names), number)
+    model = start_model(recipe, name, arm, work, tokenizer, task.labels(names), number)
     require_positions(model, f"tasks.{name}.sequence_length", task.sequence_length)
     at_work = task.build(names=names, tokenizer=tokenizer, seed=seed)
     task.furnish(model, names=names, seed=seed)
@@ -311,45 +282,6 @@ def _keep(place: Path, model: PreTrainedModel, tokenizer: Any, sequence_length: 
     tokenizer.model_max_length = sequence_length  # what it was tuned and judged at
     suit(tokenizer, segments="segments" in family_of(model.config).token_inputs)
     tokenizer.save_pretrained(folder)
-
-
-def _start(
-    recipe: Recipe, name: str, arm: Arm, work: Work, tokenizer: Any, labels: Labels | None, number: int
-) -> PreTrainedModel:
-    from acclimate.transfer.after import take_body
-
-    before = _before(recipe, name, arm, number)
-    own = work.inputs[before["tapt"]].folder / MODEL if "tapt" in before else None
-    model = _origin(recipe, name, arm, work, tokenizer, labels, recipe.seed + number, own)
-    if "task" in before:
-        take_body(model, work.inputs[before["task"]].folder / MODEL)
-    return model
-
-
-def _origin(
-    recipe: Recipe,
-    name: str,
-    arm: Arm,
-    work: Work,
-    tokenizer: Any,
-    labels: Labels | None,
-    seed: int,
-    own: Path | None,
-) -> PreTrainedModel:
-    """The model with a new head. own: the folder of the one that learnt from the task's own texts."""
-    from acclimate.models.family import Vocabulary
-    from acclimate.models.loading import load_model
-
-    vocabulary = Vocabulary.of(tokenizer)
-    task: Any = recipe.tasks[name]
-    family: Any = type(recipe.model)
-    if arm == "with" or own is not None:
-        folder = own or work.inputs["pretrain"].folder / MODEL
-        return load_model(folder, task.kind, vocabulary=vocabulary, labels=labels, seed=seed, family=family)
-    if _adapted(recipe, arm):
-        recipe = with_adapted_checkpoint(recipe, work.inputs)
-    require_same_vocabulary(recipe, tokenizer)
-    return recipe.model.build(vocabulary=vocabulary, seed=seed, kind=task.kind, labels=labels)
 
 
 def evaluation_stage(recipe: Recipe, name: str, digests: Digests) -> Stage:

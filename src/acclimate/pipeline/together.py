@@ -11,7 +11,8 @@ from acclimate.pipeline.stage import Stage, Work
 from acclimate.recipe.sections import Recipe
 
 if TYPE_CHECKING:
-    from acclimate.pipeline.tasks import Arm, Prepared
+    from acclimate.pipeline.task_start import Arm
+    from acclimate.pipeline.tasks import Prepared
     from acclimate.transfer.together import Member
 
 

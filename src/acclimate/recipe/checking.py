@@ -219,7 +219,7 @@ def _tasks_follow(recipe: Recipe) -> Iterator[Finding]:
 def _has_the_blocks(recipe: Recipe) -> Iterator[Finding]:
     """Blocks that a way of transfer names must be there; of a checkpoint only its file tells."""
     model: Any = recipe.model
-    if model is None or not model.layer_lists or model.starts_from is not None:
+    if not getattr(model, "layer_lists", None) or model.starts_from is not None:
         return
     for name, task in recipe.tasks.items():
         transfer: Any = getattr(task, "transfer", None)

@@ -117,8 +117,9 @@ class _Page:
             self._say(f"#### {role} {name}", _prose(cls.__doc__))
             if cls.bare:
                 self._say(f"Bare: `{{{name}: …}}` sets `{cls.bare}`.")
-            self._say(self._table(cls, name) if cls.model_fields else "It has no settings.")
-            self._inner(cls, name)
+            path = _path(role, name)
+            self._say(self._table(cls, path) if cls.model_fields else "It has no settings.")
+            self._inner(cls, path)
         for _, cls in components:
             self._roles(cls)
 
@@ -152,6 +153,12 @@ class _Page:
             cells = (f"`{key}`", in_words(field, linked), _default(cls, name), _prose(field.description))
             rows.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
         return "\n".join(rows)
+
+
+def _path(role: str, name: str) -> str:
+    """What a component's groups of settings are called after: its name, with the role where others bear it too."""
+    alone = sum(name in registry.names(one) for one in registry.roles()) == 1
+    return name if alone else f"{role} {name}"
 
 
 def _uses() -> dict[str, dict[Part, list[str]]]:

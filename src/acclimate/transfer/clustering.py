@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import Field, model_validator
 
 from acclimate.recipe.columns import Column
-from acclimate.recipe.sections import Reader
+from acclimate.recipe.roles import Reader
 from acclimate.recipe.settings import Component, Part, problem
 from acclimate.recipe.units import Length
 from acclimate.transfer.task import Answers, Metric, TaskSettings

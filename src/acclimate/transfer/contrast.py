@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import Field
 
 from acclimate.errors import UserError
-from acclimate.recipe.sections import Every
+from acclimate.recipe.roles import Every
 from acclimate.recipe.settings import Component, Part
 from acclimate.transfer.method import Prelude
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class Contrast(Prelude):
-    """First the vectors that the head is given are tuned by supervised contrast (`objective: contrastive`): of all pairs
-    of a batch, those of one class are drawn together and the others apart, every text being read twice under dropout;
-    then a logistic head is fitted to them.
+    """First the vectors that the head is given are tuned by supervised contrast (objective `contrastive`): of all
+    pairs of a batch those of one class are drawn together and the others apart, every text being read twice under
+    dropout; then a logistic head is fitted to them.
 
     Source: Tunstall et al. 2022, "Efficient Few-Shot Learning Without Prompts" (SetFit), who draw pairs one by one; the
     loss over all pairs of a batch is that of Khosla et al. 2020. Meant for tens of examples a class.
@@ -47,7 +47,7 @@ class Contrast(Prelude):
             return replace(lesson, objective=ClassContrast(classes, self.temperature))
 
         how: Any = course.how
-        settings = {"length": self.length or how.length, "regularise": []}
+        settings: dict[str, Any] = {"length": self.length or how.length, "regularise": []}
         first = replace(
             course,
             how=how.model_copy(update=settings),

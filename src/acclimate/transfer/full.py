@@ -36,5 +36,5 @@ class Discriminative(Full):
     ratio: float = Field(default=round(1 / 2.6, 4), gt=0, lt=1)
     """ξ: 1/2.6 for three LSTM layers (Howard & Ruder); of deep Transformers rather 0.8 or 0.9 (Clark et al. 2020)."""
 
-    def optimizer(self, given: Any) -> Any:
+    def optimizer_of(self, given: Any) -> Any:
         return given.model_copy(update={"layer_decay": self.ratio})

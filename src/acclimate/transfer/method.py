@@ -88,7 +88,7 @@ class Method(Component):
     def require_blocks(self, number: int) -> None:
         """Raises UserError where a setting names a block that a model with so many does not have."""
 
-    def optimizer(self, given: Any) -> Any:
+    def optimizer_of(self, given: Any) -> Any:
         """The optimizer's settings, as this method wants them."""
         return given
 
@@ -108,7 +108,7 @@ class Method(Component):
         from acclimate.transfer.phased import train_by
 
         plan = self.build(model=course.model, length=course.how.length, seed=course.seed)
-        tuned = train_by(plan, course, self.optimizer(course.how.optimizer))
+        tuned = train_by(plan, course, self.optimizer_of(course.how.optimizer))
         plan.end()
         return tuned
 
@@ -135,8 +135,8 @@ class Prelude(Method):
     def require_blocks(self, number: int) -> None:
         self.following.require_blocks(number)
 
-    def optimizer(self, given: Any) -> Any:
-        return self.following.optimizer(given)
+    def optimizer_of(self, given: Any) -> Any:
+        return self.following.optimizer_of(given)
 
     def earlier_task(self) -> str | None:
         return self.following.earlier_task()

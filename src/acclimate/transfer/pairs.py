@@ -97,10 +97,12 @@ class Pairs(Classification):
         """A bi-encoder's projection onto the classes."""
         if self.encoder == "bi":
             from acclimate.models.forward import width
-            from acclimate.objectives.softmax_pairs import add_pair_classifier
+            from acclimate.models.kept_parts import weights_below
+            from acclimate.objectives.softmax_pairs import HEAD, add_pair_classifier
 
             size = (self.vector or Vector()).build().width(width(model))
-            add_pair_classifier(model, size, len(names), seed, source)
+            weights = None if source is None else weights_below(source, HEAD)
+            add_pair_classifier(model, size, len(names), seed, weights)
 
     def finish(self, model: PreTrainedModel, learnt: Examples) -> None:
         if self.encoder == "bi":

@@ -19,8 +19,8 @@ _APART = 7919
 
 
 class Soup(Prelude):
-    """The same start, body and head, is tuned several times with other orders and dropout, and the weights are averaged:
-    one model to serve, several times the training.
+    """The same start, body and head, is tuned several times with other orders and dropout, and the weights are
+    averaged: one model to serve, several times the training.
 
     Source: Wortsman et al. 2022, "Model soups". uniform: the mean of all. greedy: from the best by validation downwards
     each is added if the mean is then no worse.

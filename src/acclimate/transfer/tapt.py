@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from acclimate.recipe.sections import Every, Gradients, Objective, Optimizer, Pretrain, Schedule
+from acclimate.recipe.roles import Every, Gradients, Objective, Optimizer, Schedule
+from acclimate.recipe.sections import Pretrain
 from acclimate.recipe.settings import problem
 from acclimate.recipe.units import Batch, Length
 from acclimate.transfer.method import Prelude

@@ -14,15 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 from pydantic import Field, model_validator
 
 from acclimate.recipe.paths import DataPath
-from acclimate.recipe.sections import (
-    Average,
-    Every,
-    Gradients,
-    Optimizer,
-    Reader,
-    Regulariser,
-    Schedule,
-)
+from acclimate.recipe.roles import Average, Every, Gradients, Optimizer, Reader, Regulariser, Schedule
 from acclimate.recipe.settings import Component, Part, nearest, problem
 from acclimate.recipe.units import Batch, Length, Share
 from acclimate.transfer.task_sources import Before, Source, TaskSplit, source_text

@@ -41,7 +41,7 @@ class Member:
     stopped: bool = False
 
 
-class OneBody(nn.Module):
+class OneBody(nn.Module):  # type: ignore[misc]
     """Models of several tasks on one body; the first one's stands in all of them."""
 
     def __init__(self, members: Sequence[Member]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field, field_validator
 
 from acclimate.errors import UserError
-from acclimate.recipe.sections import Every
+from acclimate.recipe.roles import Every
 from acclimate.recipe.units import Length, Share
 from acclimate.transfer.blocks import Blocks, require_blocks
 from acclimate.transfer.method import Method, Phase, Plan
@@ -59,7 +59,7 @@ class Gradual(Method):
         if len(order) * self.every.amount >= length.amount:
             words = f"the last of {len(order)} parts would begin after '{self.every}' each"
             raise UserError(
-                f"transfer.gradual.every: {words}, and the task's length is '{length}'; make that longer, or this shorter"
+                f"transfer.gradual.every: {words}, and the task's length is '{length}'; make that longer"
             )
         phases, trained = [], blocks.head
         for number, part in enumerate(order, 1):

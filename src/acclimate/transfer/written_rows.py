@@ -25,7 +25,7 @@ def written_row(record: Record, *, text: Column, targets: Sequence[Column]) -> R
     if not found:
         return Dropped("no_target", record.place, _missing(record, targets))
     # A source that is held out is not learnt from, whatever its targets are there.
-    return _row(record, source, list(dict.fromkeys(found)), (comparable(source), ""))
+    return _row(record, source, found, (comparable(source), ""))
 
 
 def _row(record: Record, source: str, targets: list[str], key: tuple[str, str]) -> Row:

@@ -13,7 +13,7 @@ import pytest
 
 from acclimate.corpus.build import build_corpus
 from acclimate.errors import UserError
-from acclimate.recipe.sections import Corpus
+from acclimate.recipe.corpus_section import Corpus
 
 
 @pytest.fixture

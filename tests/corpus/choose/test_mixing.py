@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from acclimate.corpus.choose.mixing import Mixing, copies_for, mixing_shares
 from acclimate.errors import UserError
 from acclimate.progress import silent
-from acclimate.recipe.sections import Mix
+from acclimate.recipe.corpus_section import Mix
 
 
 def everything(pool: Any) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from acclimate.corpus.build import build_corpus
-from acclimate.recipe.sections import Corpus
+from acclimate.recipe.corpus_section import Corpus
 
 PROSE = "The river rose quickly after the storm. The lower fields were under water by noon. Nobody had seen it coming."
 

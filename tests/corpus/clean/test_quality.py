@@ -7,7 +7,7 @@ import pytest
 
 from acclimate.corpus.clean.quality import Quality
 from acclimate.corpus.document import Document
-from acclimate.recipe.sections import Corpus
+from acclimate.recipe.corpus_section import Corpus
 
 ENGLISH = (
     "The study of language has a long history, and many of its questions are still open. Scholars in several "

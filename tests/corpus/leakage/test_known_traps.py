@@ -17,7 +17,7 @@ from acclimate.corpus.build import build_corpus
 from acclimate.corpus.document import comparable
 from acclimate.corpus.leakage.held_out import HeldOutText
 from acclimate.corpus.storage import read_texts
-from acclimate.recipe.sections import Corpus
+from acclimate.recipe.corpus_section import Corpus
 
 NO_SPLIT = {"validation": 0, "test": 0}
 

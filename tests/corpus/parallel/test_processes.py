@@ -21,7 +21,7 @@ from acclimate.corpus.parallel.crew import Batch, worth
 from acclimate.corpus.parallel.processes import Processes, _Worker
 from acclimate.corpus.split import SPLITS
 from acclimate.errors import UserError
-from acclimate.recipe.sections import Corpus
+from acclimate.recipe.corpus_section import Corpus
 
 FILES = [f"documents/{split}/part-00000.parquet" for split in SPLITS]
 FILES += ["statistics.json", "dropped.jsonl", "dropped.parquet", "contamination.jsonl"]

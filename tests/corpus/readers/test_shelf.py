@@ -151,7 +151,7 @@ def test_every_reader_refuses_what_it_does_not_know(name: str, target: str, put:
 
 def test_a_recipe_names_a_reader_bare_or_with_settings(put: Any, tmp_path: Path) -> None:
     from acclimate.corpus.build import build_corpus
-    from acclimate.recipe.sections import Corpus
+    from acclimate.recipe.corpus_section import Corpus
 
     put("data/ptb.train.txt", "no it was n't black monday\nthe end\n")
     put("data/x.en", "hello\n")

@@ -13,7 +13,7 @@ from acclimate.corpus.choose.measuring import first_until, places_in
 from acclimate.corpus.choose.text_sample import LOOK_AT, TextSample
 from acclimate.corpus.document import Document
 from acclimate.progress import Tell
-from acclimate.recipe.sections import Distances
+from acclimate.recipe.corpus_section import Distances
 
 if TYPE_CHECKING:
     from acclimate.corpus.pool import Pool

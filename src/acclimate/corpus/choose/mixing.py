@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from acclimate.corpus.choose.measuring import first_until, measure
 from acclimate.errors import UserError
 from acclimate.progress import Tell
-from acclimate.recipe.sections import Mix
+from acclimate.recipe.corpus_section import Mix
 from acclimate.recipe.weighing import weights_of
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from acclimate.corpus.document import Document
 from acclimate.errors import UserError
 from acclimate.progress import Tell
 from acclimate.recipe.portions import Portion
-from acclimate.recipe.sections import Reader
+from acclimate.recipe.roles import Reader
 from acclimate.recipe.settings import Component, problem
 
 if TYPE_CHECKING:

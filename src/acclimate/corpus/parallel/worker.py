@@ -21,7 +21,7 @@ def make_sieve(description: dict[str, Any]) -> Sieve:
     from pathlib import Path
 
     from acclimate.corpus.steps import sieve_of
-    from acclimate.recipe.sections import Corpus
+    from acclimate.recipe.corpus_section import Corpus
 
     held_out = description["held_out"]
     return sieve_of(Corpus.model_validate(description["corpus"]), held_out and Path(held_out))

@@ -149,7 +149,6 @@ def learn(
                 model, one.test, precision=around.precision, device=around.device
             )
     assert tuned is not None
-    how.finish(model, periods[-1].train)
     return Learnt(tuned, truncated, answers)
 
 

@@ -158,6 +158,8 @@ class Classification(Component):
 
     registered_as = ("task", "classification")
     kind: ClassVar[str] = "classification"
+    regularise: ClassVar[tuple[Component, ...]] = ()
+    average: ClassVar[Component | None] = None
     train: DataPath | None = None
     """Training examples."""
     data: Reader | None = None

@@ -17,6 +17,7 @@ KNOWN = {
     "$ref", "$schema", "$defs", "$comment", "title", "description", "default", "type", "const", "enum", "anyOf",
     "allOf", "not", "properties", "required", "additionalProperties", "items", "minItems", "maxItems", "pattern",
     "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "propertyNames",
+    "minProperties",
 }  # fmt: skip
 TYPES: dict[str, Any] = {
     "object": dict, "array": list, "string": str, "boolean": bool, "null": type(None), "integer": int,
@@ -62,6 +63,8 @@ def fits_object(value: dict[str, Any], schema: dict[str, Any], root: dict[str, A
     known = schema.get("properties", {})
     rest = schema.get("additionalProperties", {})
     if not all(key in value for key in schema.get("required", [])):
+        return False
+    if len(value) < schema.get("minProperties", 0):
         return False
     for key, one in value.items():
         inside = known.get(key, rest)

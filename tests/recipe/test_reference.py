@@ -83,7 +83,7 @@ def test_every_link_leads_to_one_heading() -> None:
 def test_sections_stand_in_pipeline_order() -> None:
     headings = list(blocks(render_reference()))
     assert [one for one in headings if one in Recipe.key_names()] == [
-        "corpus", "tokenizer", "model", "pretrain", "tasks", "evaluate", "hardware", "study"
+        "corpus", "tokenizer", "model", "pretrain", "tasks", "together", "evaluate", "hardware", "study"
     ]  # fmt: skip
     for earlier, later in [
         ("corpus", "reader files"),

@@ -80,7 +80,7 @@ class SequenceClassification:
             self._weights = np.asarray(class_weights, dtype=np.float32)
 
     @property
-    def classes_of(self) -> NDArray[np.int64] | None:
+    def classes_of(self) -> NDArray[Any] | None:
         """[N] the class of each sequence; None where it may have several."""
         return None if self._multi_label else self._labels
 

@@ -305,21 +305,18 @@ def evaluation_stage(recipe: Recipe, name: str, digests: Digests) -> Stage:
         losses = [outcome["validation_loss"] for outcome in outcomes]
         delivered = losses.index(min(losses))
         statistics = read_json(examples / "statistics.json")
-        judged = found
-        if task.before:
-            judged = {arm: [of_its_classes(one) for one in some] for arm, some in found.items()}
+        judged = ([of_its_classes(one) if task.before else one for one in found[arm]] for arm in own_arms)
         evaluation = judge(
             task=name,
-            with_=judged[own_arms[0]],
-            without=judged["without"] if len(own_arms) > 1 else None,
+            with_=next(judged),
+            without=next(judged, None),
             metrics=task.metrics,
             verdict_metric=task.metric,
             interval=recipe.evaluate.intervals,
             accounting={key: statistics[key] for key in ("read", "kept", "dropped")},
         )
         evaluation |= task.details(names, test, found[own_arms[0]][delivered])
-        if "class_counts" in statistics:
-            evaluation["class_counts"] = statistics["class_counts"]
+        evaluation |= {key: statistics[key] for key in ("class_counts",) if key in statistics}
         if task.before:
             evaluation["periods"] = what_was_kept(recipe, name, work, trained[own_arms[0]])
         if task.independent_test is not None:

@@ -11,7 +11,8 @@ from acclimate.recipe.settings import nearest
 
 def earlier_task(task: Any) -> str | None:
     """The task whose models a task's models start from."""
-    name: str | None = task.transfer.earlier_task()
+    transfer = getattr(task, "transfer", None)
+    name: str | None = None if transfer is None else transfer.earlier_task()
     return name
 
 

@@ -3,9 +3,9 @@
 BERT medium with AdamW and BERT base with SGD, masked language modelling on WikiText-2's lines in fp32, without clipping
 by norm, which the fused step (`accumulate_by_layer`) excludes. `gradients` is the most bytes that the parameters'
 gradients ever held together, looked at whenever one has come; those of tables of embeddings are held to the end.
-`training` is by how much the process's memory grew, at most, over what it was with the model alone: gradients, optimizer
-and activations (what building the model left behind is given back first, and Linux's peak begun anew). Both sides take
-the same steps from the same weights; `losses` is the largest relative difference between their first ones.
+`training` is by how much the process's memory grew, at most, over what it was with the model alone: gradients,
+optimizer and activations (what building the model left behind is given back first, and Linux's peak begun anew). Both
+sides take the same steps from the same weights; `losses` is the largest relative difference between their first ones.
 """
 
 from __future__ import annotations

@@ -30,7 +30,10 @@ FLOORS = [
 ]
 """From the ground up. A room may import lower floors, and its own floor only as SIDEWAYS says."""
 
-SIDEWAYS = {("objectives", "models"): {"acclimate.models.forward", "acclimate.models.crf"}, ("serve", "explain"): None}
+SIDEWAYS = {
+    ("objectives", "models"): {"acclimate.models.forward", "acclimate.models.crf"},
+    ("serve", "explain"): None,
+}
 """(who, whom) → which modules; None: all."""
 
 DRAWERS = {"utils", "util", "helpers", "helper", "common", "misc", "base"}

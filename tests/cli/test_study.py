@@ -48,6 +48,8 @@ def test_check_looks_at_every_variant(said: Callable[..., tuple[int, str]]) -> N
     code, words = said("check", RECIPE + STUDY)
     assert code == 0 and "4 runs" in words
     code, words = said("check", RECIPE + STUDY.replace("adamw", "adamv"))
-    assert code and "study.variants.hot" in words and "unknown optimizer" in words and "Traceback" not in words
+    assert (
+        code and "study.variants.hot" in words and "unknown optimizer" in words and "Traceback" not in words
+    )
     code, words = said("check", RECIPE + STUDY.replace("hot:", "base:"))
     assert code and "name the variant otherwise" in words

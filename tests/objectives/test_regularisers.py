@@ -201,7 +201,9 @@ def test_r_drop_around_mixout_sees_mixed_weights() -> None:
     with torch.no_grad():
         for one in mixed_weights(model).values():
             one.add_(torch.randn_like(one) * 0.05)
-    assert float(asked.loss(model, batch(plain)).others[0].sum.detach()) > 0  # no dropout: two mixtures differ
+    assert (
+        float(asked.loss(model, batch(plain)).others[0].sum.detach()) > 0
+    )  # no dropout: two mixtures differ
     assert not hasattr(asked, "scored")
 
 

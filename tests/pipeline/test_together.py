@@ -15,7 +15,8 @@ tokenizer: {train: {vocab_size: 400, least: 0%}}
 model: {family: bert, size: tiny, positions: 128}
 tasks:
   topic: {classification: {train: train.tsv, test: test.tsv, header: false, text: 0, label: 1, seeds: 2}}
-  again: {classification: {train: train.tsv, test: test.tsv, header: false, text: 0, label: 1, seeds: 2, metric: accuracy}}
+  again:
+    classification: {train: train.tsv, test: test.tsv, header: false, text: 0, label: 1, seeds: 2, metric: accuracy}
 together: {length: 6 epochs, optimizer: {adamw: {lr: 2e-3}}}
 evaluate: {intervals: {bootstrap: {resamples: 100}}}
 hardware: {threads: 1, precision: fp32}

@@ -64,12 +64,28 @@ STAGES, FIRST = ("pretrain", "grow", "stages"), ("pretrain", "grow", "stages", 0
         ([], STAGES, "at least 1"),
         ([stage(0)], (*FIRST, "layers"), "1"),
         ([stage(1, "0%")], (*FIRST, "length"), "expected more than 0%: a stage without length"),
-        ([stage(2), stage(2)], (*STAGES, 1, "layers"), "expected more than the 2 of the stage before, found 2"),
-        ([stage(2), stage(1)], (*STAGES, 1, "layers"), "expected more than the 2 of the stage before, found 1"),
-        ([stage(1, "60%"), stage(2, "50%")], STAGES, "the stages take 110% of the length, which leaves nothing"),
+        (
+            [stage(2), stage(2)],
+            (*STAGES, 1, "layers"),
+            "expected more than the 2 of the stage before, found 2",
+        ),
+        (
+            [stage(2), stage(1)],
+            (*STAGES, 1, "layers"),
+            "expected more than the 2 of the stage before, found 1",
+        ),
+        (
+            [stage(1, "60%"), stage(2, "50%")],
+            STAGES,
+            "the stages take 110% of the length, which leaves nothing",
+        ),
         ([stage(1, "100%")], STAGES, "the stages take 100% of the length"),
         ([stage(1), stage(7)], (*STAGES, 1, "layers"), "the model has 4 layers; expected 4 at most, found 7"),
-        ([stage(4)], (*FIRST, "layers"), "that of all 4 layers, comes by itself; expected less than 4, found 4"),
+        (
+            [stage(4)],
+            (*FIRST, "layers"),
+            "that of all 4 layers, comes by itself; expected less than 4, found 4",
+        ),
         ([stage(1, rate=0)], (*FIRST, "rate"), "0"),
     ],
 )
@@ -98,8 +114,16 @@ GROW = {"stages": [stage(1)]}
             "albert cannot grow: they have no list of layers of their own; these can: bert, transformer, gpt2",
         ),
         ({"model": {"family": "electra"}}, ("pretrain", "grow"), "electra cannot grow"),
-        ({"model": {"family": "transformer", "share": 2}}, ("pretrain", "grow"), "share weights (`model.share`)"),
-        ({"model": {"family": "bert", "checkpoint": "somewhere"}}, ("pretrain", "grow"), "would be thrown away"),
+        (
+            {"model": {"family": "transformer", "share": 2}},
+            ("pretrain", "grow"),
+            "share weights (`model.share`)",
+        ),
+        (
+            {"model": {"family": "bert", "checkpoint": "somewhere"}},
+            ("pretrain", "grow"),
+            "would be thrown away",
+        ),
         (
             {"optimizer": {"adamw": {"overrides": [{"match": "*.layer.3.*"}]}}},
             ("pretrain", "optimizer", "adamw", "overrides"),

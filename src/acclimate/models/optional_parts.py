@@ -40,7 +40,9 @@ def require_suitable(family: Any) -> None:
     initialise = getattr(family, "initialise", None)
     needs = getattr(initialise, "needs", None)
     if needs is not None and needs[0] not in family.offers:
-        words = f"{initialise.registered_as[1]} needs {needs[0]}, which {family.registered_as[1]} has not here"  # type: ignore[union-attr]
+        words = (
+            f"{initialise.registered_as[1]} needs {needs[0]}, which {family.registered_as[1]} has not here"  # type: ignore[union-attr]
+        )
         raise problem(f"{words}; nearest: {needs[1]}", at=("initialise",))
 
 

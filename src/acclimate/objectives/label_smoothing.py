@@ -33,8 +33,8 @@ class _Smoothing(Component):
 class Uniform(_Smoothing):
     """The target is (1 − ε)·y + ε/K on each of K classes, the true one too (Szegedy et al. 2016); torch's own form.
 
-    It keeps scores from growing without bound, and probabilities nearer to how often they are right; figures of held-out
-    data are without it. A model that is to teach others should not be smoothed (Müller et al. 2019).
+    It keeps scores from growing without bound, and probabilities nearer to how often they are right; figures of
+    held-out data are without it. A model that is to teach others should not be smoothed (Müller et al. 2019).
     """
 
     registered_as: ClassVar[tuple[str, str]] = ("smoothing", "uniform")

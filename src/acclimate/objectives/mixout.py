@@ -101,4 +101,3 @@ def mixed_weights(model: nn.Module) -> dict[str, Tensor]:
                 if weight.requires_grad and weight.ndim > 1:
                     found[f"{name}.{own}" if name else own] = weight
     return found
-

@@ -50,7 +50,9 @@ class Wrapped:
         return getattr(self.inner, name)
 
 
-def calling(model: nn.Module, weights: dict[str, Tensor], call: Callable[..., Any], batch: PackedBatch) -> Any:
+def calling(
+    model: nn.Module, weights: dict[str, Tensor], call: Callable[..., Any], batch: PackedBatch
+) -> Any:
     """call(model, batch), the model with these weights, by name, in the place of its own."""
     from torch import nn
     from torch.func import functional_call

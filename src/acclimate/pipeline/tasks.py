@@ -289,6 +289,7 @@ def evaluation_stage(recipe: Recipe, name: str, digests: Digests) -> Stage:
     task: Any = recipe.tasks[name]
     own_arms = arms(recipe, name)
     trained = {arm: [task_stage_name(name, arm, n) for n in range(task.seeds)] for arm in own_arms}
+    every = [one for stages in trained.values() for one in stages]
 
     def run(work: Work) -> None:
         from acclimate.artifacts.durable import write_json
@@ -345,11 +346,7 @@ def evaluation_stage(recipe: Recipe, name: str, digests: Digests) -> Stage:
             "arms": list(own_arms),
         },
         outside=task.independent_fingerprint(digests),
-        needs=(
-            *earlier_names(recipe, name),
-            f"examples-{name}",
-            *(stage for stages in trained.values() for stage in stages),
-        ),
+        needs=(*earlier_names(recipe, name), f"examples-{name}", *every),
         packages=("torch", "transformers") if task.independent_test is not None else (),
         run=run,
     )

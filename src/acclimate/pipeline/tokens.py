@@ -166,7 +166,9 @@ def _held_out(work: Work, stages: tuple[str, ...]) -> Iterator[HeldOutText]:
                 for id, text in zip(examples.ids, texts, strict=False):
                     yield HeldOutText(task, split, id, text)
             for id, text, more in zip(examples.ids, examples.texts, examples.more, strict=True):
-                for target in more.get("targets", ()):  # what is to be written, and a text that was parted for it
+                for target in more.get(
+                    "targets", ()
+                ):  # what is to be written, and a text that was parted for it
                     yield HeldOutText(task, split, id, target)
                     yield HeldOutText(task, split, id, joined([text, target]))
 

@@ -99,9 +99,9 @@ class Pretrain(Settings):
 
 
 class Together(Settings):
-    """Tasks that are learnt in one training, over one body with a head for each (Caruana 1997; Liu et al. 2019). What is
-    said here stands in the place of what each task says of its own training; data, metrics, seeds and baseline stay
-    theirs."""
+    """Tasks that are learnt in one training, over one body with a head for each (Caruana 1997; Liu et al. 2019). What
+    is said here stands in the place of what each task says of its own training; data, metrics, seeds and baseline
+    stay theirs."""
 
     tasks: list[str] | None = None
     """Which tasks; all of the recipe unless given."""

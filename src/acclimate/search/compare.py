@@ -86,7 +86,9 @@ def measures(metrics: Mapping[str, Any]) -> dict[str, float]:
         if metric in figures["test"]:
             found[f"{task}, {metric}"] = float(figures["test"][metric]["value"])
         if periods := figures.get("periods"):
-            found |= {f"{task} in periods, {name}": float(periods[name]) for name in ("average", "forgetting")}
+            found |= {
+                f"{task} in periods, {name}": float(periods[name]) for name in ("average", "forgetting")
+            }
     return found
 
 

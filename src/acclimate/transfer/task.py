@@ -215,14 +215,21 @@ class TaskSettings(Component):
             name = one.registered_as[1]
             if one.kinds and self.purpose not in one.kinds:
                 raise problem(
-                    f"{name}: classifies whole texts, which {self.registered_as[1]} does not", at=("transfer",)
+                    f"{name}: classifies whole texts, which {self.registered_as[1]} does not",
+                    at=("transfer",),
                 )
             if getattr(self, "multi_label", False) and one.kinds:
-                raise problem(f"{name}: takes one class for each text; leave it or `multi_label` out", at=("transfer",))
+                raise problem(
+                    f"{name}: takes one class for each text; leave it or `multi_label` out", at=("transfer",)
+                )
             if name == "discriminative" and getattr(self.optimizer, "layer_decay", 1.0) != 1.0:
-                raise problem("discriminative: is the optimizer's `layer_decay`; give one of them", at=("transfer",))
+                raise problem(
+                    "discriminative: is the optimizer's `layer_decay`; give one of them", at=("transfer",)
+                )
             if self.before and not one.by_gradient:
-                raise problem(f"{name}: nothing is learnt by gradients, which `before` needs", at=("transfer",))
+                raise problem(
+                    f"{name}: nothing is learnt by gradients, which `before` needs", at=("transfer",)
+                )
         return self
 
     @model_validator(mode="after")

@@ -289,7 +289,9 @@ class TransformerForQuestionAnswering(TransformerPreTrained):
         start, end = (one.squeeze(-1) for one in self.qa_outputs(out.last_hidden_state).split(1, -1))
         loss = None
         if start_positions is not None and end_positions is not None:
-            each = (functional.cross_entropy(*one) for one in ((start, start_positions), (end, end_positions)))
+            each = (
+                functional.cross_entropy(*one) for one in ((start, start_positions), (end, end_positions))
+            )
             loss = sum(each) / 2
         return QuestionAnsweringModelOutput(
             loss=loss,  # type: ignore[arg-type]

@@ -111,7 +111,7 @@ def test_damaged_artifacts_are_found_named_and_made_again(acclimate_command, cop
     corpus, tokenizer = copied.artifact("corpus"), copied.artifact("tokenizer")
     scores = copied.artifact("task-topic-with-0")
     damage(corpus / "documents/train/part-00000.parquet", flip)
-    damage(scores / "scores.safetensors", lambda data: data[:-100])
+    damage(scores / "test-answers.safetensors", lambda data: data[:-100])
     damage(tokenizer / "manifest.json", lambda data: data[: len(data) // 2])
     again = acclimate_command(*run(copied, copied.output), "--json", folder=copied.output)
     assert again.code == 0, again.err
@@ -119,7 +119,7 @@ def test_damaged_artifacts_are_found_named_and_made_again(acclimate_command, cop
     assert re.search(
         rf"{corpus}/documents/train/part-00000.parquet was changed: its digest is [0-9a-f]{{64}}", flat
     )
-    assert re.search(rf"{scores}/scores.safetensors has \d+ bytes, the manifest says \d+", flat)
+    assert re.search(rf"{scores}/test-answers.safetensors has \d+ bytes, the manifest says \d+", flat)
     assert f"{tokenizer}/manifest.json" in flat
     assert flat.count("will be made again") == 3
     # Corpus and tokenizer come out the same, so what stands on them stays.

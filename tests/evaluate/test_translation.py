@@ -13,6 +13,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from acclimate.errors import UserError
+from acclimate.evaluate.bleu import metric
 from acclimate.evaluate.resampling import Resampling
 from acclimate.evaluate.translation import translate, translation_difference, translation_figures
 from acclimate.models.decoding import Decoding
@@ -94,6 +95,7 @@ def test_nothing_to_judge_and_no_package_are_told(monkeypatch: pytest.MonkeyPatc
             raise ImportError(name)
         return real(name, *rest)
 
+    metric.cache_clear()
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(UserError, match=r"pip install 'acclimate\[eval\]'"):
         translation_figures(["a"], ["a"], resampling=Resampling())

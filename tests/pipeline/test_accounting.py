@@ -71,6 +71,7 @@ def test_every_reason_that_readers_give_is_known() -> None:
             "empty",
             "no_text",
             "no_label",
+            "unwanted_label",
             "too_short",
             "exact_duplicate",
             "in_task",

@@ -23,6 +23,7 @@ OUTCOME = {
     "best_step": None,
 }  # fmt: skip
 EVALUATION: dict[str, Any] = {
+    "metric": "macro_f1",
     "test": {"macro_f1": {"value": 0.5, "low": 0.4, "high": 0.6}},
     "baseline_test": None,
     "verdict": None,

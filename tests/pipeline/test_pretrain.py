@@ -135,7 +135,9 @@ def test_it_starts_from_the_checkpoint_of_an_earlier_run(run, finished_project) 
         np.testing.assert_allclose(body[name], given[name], atol=1e-6, err_msg=name)
 
     def scores(ended: Any, arm: str) -> Any:
-        return load_file(Path(ended.told["run"]) / f"artifacts/task-topic-{arm}-0/scores.safetensors")["test"]
+        return load_file(Path(ended.told["run"]) / f"artifacts/task-topic-{arm}-0/test-answers.safetensors")[
+            "scores"
+        ]
 
     np.testing.assert_array_equal(scores(alone, "without"), scores(ended, "without"))
     assert np.abs(scores(ended, "with") - scores(ended, "without")).max() > 1e-3

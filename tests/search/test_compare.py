@@ -51,16 +51,24 @@ def test_a_run_is_judged_by_its_text_and_its_tasks() -> None:
         "pretrain": {"validation": {"loss": 3.0, "perplexity": 20.0, "bits_per_byte": 1.5}},
         "tasks": {
             "topic": {
+                "metric": "macro_f1",
                 "test": {"accuracy": {"value": 0.9}, "macro_f1": {"value": 0.8}},
                 "verdict": {"metric": "macro_f1"},
             },
-            "tone": {"test": {"auc": {"value": 0.7}}, "verdict": None},
+            "tone": {
+                "metric": "auc",
+                "test": {"accuracy": {"value": 0.9}, "auc": {"value": 0.7}},
+                "verdict": None,
+                "periods": {"average": 0.6, "forgetting": 0.1},
+            },
         },
     }
     assert measures(metrics) == {
         "held-out text, bits_per_byte": 1.5,
         "topic, macro_f1": 0.8,
         "tone, auc": 0.7,
+        "tone in periods, average": 0.6,
+        "tone in periods, forgetting": 0.1,
     }
     assert measures({"pretrain": {"validation": {"loss": 3.0}}, "tasks": {}}) == {"held-out text, loss": 3.0}
 

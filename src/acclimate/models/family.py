@@ -149,6 +149,12 @@ class Family(Calls, Component):
         refuse_options(cls, data)
         return data
 
+    @field_validator("size", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        """Sizes that are numbers may be written so."""
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
     @model_validator(mode="after")
     def _one_origin(self) -> Family:
         require_suitable(self)

@@ -81,6 +81,11 @@ _PURPOSES: Mapping[str, Purpose] = {
         "Texts of the kind it was tuned on. It makes a vector of each, as `sentence_vector` in config.json says; the "
         "cosine of two tells how much alike they are.",
     ),
+    "spans": Purpose(
+        "question-answering",
+        "AutoModelForQuestionAnswering",
+        "Questions about texts of the kind it was tuned on. It marks the part of the text that answers, right or not.",
+    ),
     "tokens": Purpose(
         "token-classification",
         "AutoModelForTokenClassification",

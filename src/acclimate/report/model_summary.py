@@ -55,15 +55,19 @@ def model_summary(run: RunRecord) -> dict[str, Any] | None:
         rows.append(("parameters", count((run.figures or {})["parameters"])))
     if run.tokenizer:
         rows.append(("tokenizer", str(run.tokenizer["algorithm"])))
+    body = purpose((run.figures or {}).get("kind", "mlm"))
+    of_tasks = [(task.name, purpose(str(task.evaluation.get("head", "")))) for task in run.tasks]
+    whole = [body] if run.model_config is not None else []
     return {
         "architecture": rows,
         "training": training_summary(run),
         "results": _results(run),
-        "intended": [purpose((run.figures or {}).get("kind", "mlm")).intended] * bool(run.model_config)
-        + list(dict.fromkeys(purpose(str(task.evaluation.get("head", ""))).intended for task in run.tasks)),
+        "intended": list(dict.fromkeys(one.intended for one in (*whole, *(one for _, one in of_tasks)))),
+        "loaders": sorted({one.loader for one in (*whole, *(one for _, one in of_tasks))}),
+        "loader": body.loader,
         "limits": LIMITS,
         "has_model": run.model_config is not None,
-        "tasks": [task.name for task in run.tasks],
+        "tasks": [(name, one.loader) for name, one in of_tasks],
     }
 
 

@@ -34,8 +34,8 @@ class SighanReader(ShapedReader):
     expected = _SENTENCE
 
     def choose(self, files: Sequence[CorpusFile]) -> list[CorpusFile]:
-        """The files of sentences."""
-        return [file for file in files if "Input" in file.bare]
+        """The files of sentences; where none is named so, all, and each says what it lacks."""
+        return [file for file in files if "Input" in file.bare] or list(files)
 
     def companions(self, file: CorpusFile) -> Sequence[CorpusFile]:
         truth = file.beside(file.bare.replace("Input", "Truth"))

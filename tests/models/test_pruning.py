@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from family_entry import random_batch, word_tokenizer
+from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from acclimate.cli.main import app
@@ -109,3 +110,9 @@ def test_a_model_trained_without_layerdrop_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="trained without LayerDrop"):
         prune(tmp_path / "whole", tmp_path / "half", every=2)
     assert not (tmp_path / "half").exists()
+
+
+def test_a_model_that_leaves_out_all_layers_is_refused() -> None:
+    for family in (Transformer, Bart):
+        with pytest.raises(ValidationError, match="no layer would be left to train"):
+            family.model_validate({"layerdrop": 1.0})

@@ -27,6 +27,7 @@ def test_a_plain_call_gives_what_the_model_takes(tmp_path: Path) -> None:
     suit(tokenizer, segments=True)
     assert "token_type_ids" in tokenizer("w7")
     suit(tokenizer, segments=False, continues=True)
+    assert tokenizer.padding_side == "left"
     tokenizer.save_pretrained(tmp_path)
     again = AutoTokenizer.from_pretrained(tmp_path)
     assert again("w7")["input_ids"] == [2, 7] and sorted(again("w7")) == ["attention_mask", "input_ids"]

@@ -22,7 +22,7 @@ class Nmi(Component):
         from acclimate.evaluate.clusters import nmi
         from acclimate.evaluate.measures import Measure
 
-        return Measure("nmi", "NMI", nmi)
+        return Measure("nmi", "NMI", nmi, centred=True)
 
 
 class Ari(Component):
@@ -34,4 +34,4 @@ class Ari(Component):
         from acclimate.evaluate.clusters import ari
         from acclimate.evaluate.measures import Measure
 
-        return Measure("ari", "ARI", ari)
+        return Measure("ari", "ARI", ari, centred=True)

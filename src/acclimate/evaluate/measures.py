@@ -36,6 +36,9 @@ class Measure:
     """What a sentence calls it, such as `macro-F1`."""
     over: Callable[[Any], Floats]
     """[R] values for a tally of R weightings; NaN where the metric is not defined."""
+    centred: bool = False
+    """Whether resamples are moved so that their mean is the figure itself: where copies of an example agree with each
+    other, as in clusters, resampling alone would lift the metric (Efron and Tibshirani 1993, chapter 10)."""
 
     def value(self, labels: NDArray[Any], scores: NDArray[Any], weights: NDArray[Any] | None = None) -> float:
         """Of labels [N] or [N, C] and logits [N, C], with weights [N] if given; NaN where it is not defined."""

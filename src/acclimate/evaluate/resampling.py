@@ -105,13 +105,14 @@ class Resampling:
             tallies = [one.weigh(weights) for one in outcomes]
             for name, measure in measures.items():
                 pieces[name].append(np.stack([measure.over(tally) for tally in tallies]))
-        return {
-            name: Draws(
-                points=np.array([float(measure.over(tally)[0]) for tally in plain]),
-                resampled=np.concatenate(pieces[name], axis=1),
-            )
-            for name, measure in measures.items()
-        }
+        found = {}
+        for name, measure in measures.items():
+            points = np.array([float(measure.over(tally)[0]) for tally in plain])
+            resampled = np.concatenate(pieces[name], axis=1)
+            if measure.centred:
+                resampled = resampled + (points - np.nanmean(resampled, axis=1))[:, None]
+            found[name] = Draws(points, resampled)
+        return found
 
     def summarise(self, draws: Draws) -> Interval | None:
         """The mean over seeds with its interval; nothing where the metric is not defined on the test.

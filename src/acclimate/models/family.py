@@ -158,6 +158,8 @@ class Family(Calls, Component):
     @model_validator(mode="after")
     def _one_origin(self) -> Family:
         require_suitable(self)
+        if getattr(self, "layerdrop", 0) >= 1:
+            raise problem("expected less than 100%: no layer would be left to train", at=("layerdrop",))
         if self.size and self.checkpoint:
             raise ValueError("`size` and `checkpoint` exclude each other: the checkpoint has its own size")
         if self.checkpoint:

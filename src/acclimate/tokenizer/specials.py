@@ -53,7 +53,9 @@ def add_extra(tokenizer: PreTrainedTokenizerFast, tokens: Sequence[str]) -> None
 
 def suit(tokenizer: PreTrainedTokenizerFast, *, segments: bool, continues: bool = False) -> None:
     """Make plain calls of the tokenizer give what a model of a kind takes: segments or none, and where the model
-    `continues` what it is given, no end behind it."""
+    `continues` what it is given, no end behind it, and padding in front."""
+    if continues:
+        tokenizer.padding_side = "left"
     if not segments:
         tokenizer.model_input_names = [
             name for name in tokenizer.model_input_names if name != "token_type_ids"

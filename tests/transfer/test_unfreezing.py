@@ -164,3 +164,12 @@ def test_the_same_seed_gives_the_same_bytes(
     first, second, other = run(9), run(9), run(10)
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert any(not torch.equal(first[name], other[name]) for name in first)
+
+
+def test_a_length_without_room_is_told_before_anything_runs() -> None:
+    from acclimate.transfer.soup import Soup
+
+    for method in (Gradual(), Soup(then=Gradual())):
+        with pytest.raises(UserError, match="the last of 3 parts would begin after '1 epochs' each"):
+            method.require_length(2, Length.parse("3 epochs"))
+        method.require_length(2, Length.parse("4 epochs"))

@@ -217,7 +217,7 @@ def _tasks_follow(recipe: Recipe) -> Iterator[Finding]:
 
 
 def _has_the_blocks(recipe: Recipe) -> Iterator[Finding]:
-    """Blocks that a way of transfer names must be there; of a checkpoint only its file tells."""
+    """Blocks that a way of transfer names must be there, and their time; of a checkpoint only its file tells."""
     model: Any = recipe.model
     if not getattr(model, "layer_lists", None) or model.starts_from is not None:
         return
@@ -226,6 +226,7 @@ def _has_the_blocks(recipe: Recipe) -> Iterator[Finding]:
         try:
             if transfer is not None:
                 transfer.require_blocks(model.depth())
+                transfer.require_length(model.depth(), task.length)  # type: ignore[attr-defined]
         except UserError as error:
             yield ("tasks", name, task.registered_as[1], "transfer"), str(error)
 

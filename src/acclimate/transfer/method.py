@@ -88,6 +88,9 @@ class Method(Component):
     def require_blocks(self, number: int) -> None:
         """Raises UserError where a setting names a block that a model with so many does not have."""
 
+    def require_length(self, number: int, length: Length) -> None:
+        """Raises UserError where the length leaves no room for what is done to a model with so many blocks."""
+
     def optimizer_of(self, given: Any) -> Any:
         """The optimizer's settings, as this method wants them."""
         return given
@@ -134,6 +137,9 @@ class Prelude(Method):
 
     def require_blocks(self, number: int) -> None:
         self.following.require_blocks(number)
+
+    def require_length(self, number: int, length: Length) -> None:
+        self.following.require_length(number, length)
 
     def optimizer_of(self, given: Any) -> Any:
         return self.following.optimizer_of(given)

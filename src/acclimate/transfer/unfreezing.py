@@ -45,6 +45,20 @@ class Gradual(Method):
     def require_blocks(self, number: int) -> None:
         require_blocks(self.order or [], number, "transfer.gradual.order")
 
+    def require_length(self, number: int, length: Length) -> None:
+        self._require_room(number + 1 if self.order is None else len(self.order), length)
+
+    def _require_room(self, number: int, length: Length) -> None:
+        """For so many parts to begin one after the other."""
+        if self.every.unit != length.unit:
+            words = f"'{self.every}' is in {self.every.unit}, the task's length '{length}' in {length.unit}"
+            raise UserError(f"transfer.gradual.every: {words}; say both in one unit")
+        if number * self.every.amount >= length.amount:
+            words = f"the last of {number} parts would begin after '{self.every}' each"
+            raise UserError(
+                f"transfer.gradual.every: {words}, and the task's length is '{length}'; make that longer"
+            )
+
     def build(self, *, model: nn.Module, length: Length, seed: int) -> Plan:
         blocks = Blocks(model)
         blocks.require_numbered("transfer.gradual")
@@ -53,14 +67,7 @@ class Gradual(Method):
             *reversed(range(blocks.number)),
             *(["embeddings"] if blocks.embeddings else []),
         ]
-        if self.every.unit != length.unit:
-            words = f"'{self.every}' is in {self.every.unit}, the task's length '{length}' in {length.unit}"
-            raise UserError(f"transfer.gradual.every: {words}; say both in one unit")
-        if len(order) * self.every.amount >= length.amount:
-            words = f"the last of {len(order)} parts would begin after '{self.every}' each"
-            raise UserError(
-                f"transfer.gradual.every: {words}, and the task's length is '{length}'; make that longer"
-            )
+        self._require_room(len(order), length)
         phases, trained = [], blocks.head
         for number, part in enumerate(order, 1):
             phases.append(Phase(trained, Length(number * self.every.amount, length.unit)))

@@ -9,11 +9,27 @@ from typing import Any
 from acclimate.report.numbers import decimal, decimals, number
 
 _NAMES = {
+    "answer_f1": "answer F1",
+    "ari": "ARI",
     "auc": "AUC",
     "bits_per_byte": "bits per byte",
-    "macro_f1": "macro F1",
-    "micro_f1": "micro F1",
+    "bleu": "BLEU",
+    "chrf": "chrF",
+    "correction_f1": "correction F1",
+    "detection_f1": "detection F1",
     "f1": "F1",
+    "gleu": "GLEU",
+    "macro_f1": "macro F1",
+    "mcc": "MCC",
+    "micro_f1": "micro F1",
+    "mrr": "MRR",
+    "nmi": "NMI",
+    "pearson": "Pearson",
+    "r2": "R²",
+    "rouge_1": "ROUGE-1",
+    "rouge_2": "ROUGE-2",
+    "rouge_l": "ROUGE-L",
+    "spearman": "Spearman",
 }
 
 

@@ -77,3 +77,43 @@ def test_regularisers_and_averages_that_fit_are_taken() -> None:
     whole = recipe({"family": "bert"}, "mlm", tasks={"topic": {"classification": task}})
     whole["pretrain"] |= {"regularise": ["r_drop"], "average": "ema"}
     assert Recipe.model_validate(whole)
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        ({"transfer": {"features": "svm"}, "regularise": ["mixout"]}, "features would pass over it"),
+        ({"transfer": {"features": "svm"}, "average": "swa"}, "features trains no weights to average"),
+        (
+            {"transfer": {"reinitialise": {"layers": 1, "then": {"features": "svm"}}}, "average": "ema"},
+            "features trains no weights",
+        ),
+        ({"transfer": "contrast", "regularise": ["r_drop"]}, "would pass over it"),
+    ],
+)
+def test_what_a_fitted_head_would_pass_over_is_refused(task: dict[str, Any], message: str) -> None:
+    whole = recipe({"family": "bert"}, "mlm", tasks={"topic": {"classification": FILES | task}})
+    with pytest.raises(ValidationError, match=message):
+        Recipe.model_validate(whole)
+
+
+def test_tasks_learnt_together_are_regularised_as_one() -> None:
+    topic = {"classification": FILES}
+    likeness = {"regression": FILES}
+    two = {"a": topic, "b": topic}
+    whole = recipe({"family": "bert"}, "mlm")
+    assert Recipe.model_validate(
+        whole | {"tasks": two, "together": {"regularise": ["r_drop"], "average": "ema"}}
+    )
+    for tasks, together, message in (
+        ({"a": topic, "b": likeness}, {"regularise": ["r_drop"]}, "which regression does not tell"),
+        (two, {"average": "ema", "optimizer": "nt_asgd"}, "averages the weights itself"),
+        (two | {"b": {"classification": FILES | {"average": "ema"}}}, {}, "its own `average` would have no"),
+        (
+            two | {"b": {"classification": FILES | {"regularise": ["mixout"]}}},
+            {},
+            "its own `regularise` would",
+        ),
+    ):
+        with pytest.raises(ValidationError, match=message):
+            Recipe.model_validate(whole | {"tasks": tasks, "together": together})

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from acclimate.evaluate.measures import f1_by_class
+from acclimate.evaluate.measures import class_rows
 from acclimate.evaluate.outcomes import Floats, Outcomes
 from acclimate.evaluate.roc import log_softmax
 
@@ -44,7 +44,7 @@ def details(labels: Sequence[str], texts: Sequence[str], outcomes: Outcomes) -> 
         "multi_label": outcomes.multi_label,
         "test_loss": float(losses.mean()),
         "confusion": None if outcomes.multi_label else confusion(outcomes).tolist(),
-        "per_class": _per_class(labels, outcomes),
+        "per_class": class_rows(labels, outcomes.weigh()),
         "examples": _sample(test, outcomes),
         "worst": _worst(test, outcomes, losses),
     }
@@ -55,22 +55,6 @@ def confusion(outcomes: Outcomes) -> NDArray[np.int64]:
     num = outcomes.num_classes
     cells = outcomes.truth.argmax(axis=1) * num + outcomes.predicted.argmax(axis=1)
     return np.bincount(cells, minlength=num * num).reshape(num, num)
-
-
-def _per_class(names: Sequence[str], outcomes: Outcomes) -> list[dict[str, Any]]:
-    tally = outcomes.weigh()
-    hits, predicted, actual = (rows[:, 0] for rows in (tally.hits, tally.predicted, tally.actual))
-    f1 = f1_by_class(tally)[:, 0]
-    return [
-        {
-            "label": name,
-            "support": int(actual[index]),
-            "precision": float(hits[index] / predicted[index]) if predicted[index] else 0.0,
-            "recall": float(hits[index] / actual[index]) if actual[index] else 0.0,
-            "f1": float(f1[index]),
-        }
-        for index, name in enumerate(names)
-    ]
 
 
 def _log_probabilities(outcomes: Outcomes, answers: NDArray[np.bool_]) -> Floats:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from acclimate.evaluate.measures import f1_by_class
+from acclimate.evaluate.measures import class_rows
 from acclimate.evaluate.outcomes import Floats
 
 _SHOWN = 20
@@ -112,26 +112,10 @@ def details(texts: Sequence[str], outcomes: EntityOutcomes) -> dict[str, Any]:
     worst = np.argsort(-outcomes.errors, kind="stable")[:_SHOWN]
     return {
         "labels": outcomes.labels,
-        "per_class": _per_label(outcomes),
+        "per_class": class_rows(outcomes.labels, outcomes.weigh()),
         "examples": [_shown(texts, outcomes, index) for index in chosen.tolist()],
         "worst": [_shown(texts, outcomes, index) for index in worst.tolist() if outcomes.errors[index]],
     }
-
-
-def _per_label(outcomes: EntityOutcomes) -> list[dict[str, Any]]:
-    tally = outcomes.weigh()
-    hits, predicted, actual = (rows[:, 0] for rows in (tally.hits, tally.predicted, tally.actual))
-    f1 = f1_by_class(tally)[:, 0]
-    return [
-        {
-            "label": name,
-            "support": int(actual[index]),
-            "precision": float(hits[index] / predicted[index]) if predicted[index] else 0.0,
-            "recall": float(hits[index] / actual[index]) if actual[index] else 0.0,
-            "f1": float(f1[index]),
-        }
-        for index, name in enumerate(outcomes.labels)
-    ]
 
 
 def _shown(texts: Sequence[str], outcomes: EntityOutcomes, index: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Macro averages run over all classes the model knows, whether or not the test has
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -71,6 +71,22 @@ def macro_recall(tally: Counts) -> Floats:
 def f1_by_class(tally: Counts) -> Floats:
     """[C, R] harmonic mean of precision and recall of each class."""
     return _ratio(2 * tally.hits, tally.predicted + tally.actual)
+
+
+def class_rows(names: Sequence[str], tally: Any) -> list[dict[str, Any]]:
+    """Support, precision, recall and F1 of each class, as a report tells them; of the first weighting."""
+    hits, predicted, actual = (rows[:, 0] for rows in (tally.hits, tally.predicted, tally.actual))
+    precision, recall, f1 = _ratio(hits, predicted), _ratio(hits, actual), f1_by_class(tally)[:, 0]
+    return [
+        {
+            "label": name,
+            "support": int(actual[index]),
+            "precision": float(precision[index]),
+            "recall": float(recall[index]),
+            "f1": float(f1[index]),
+        }
+        for index, name in enumerate(names)
+    ]
 
 
 def macro_f1(tally: Counts) -> Floats:

@@ -69,6 +69,9 @@ def require_regularity(recipe: Any) -> None:
         (("pretrain",), recipe.pretrain, recipe.pretrain and recipe.pretrain.objective)
     ]
     parts += [(("tasks", name), task, task) for name, task in recipe.tasks.items()]
+    if recipe.together is not None:
+        chosen = recipe.together.tasks or list(recipe.tasks)
+        parts += [(("together",), recipe.together, recipe.tasks[name]) for name in chosen]
     for at, settings, asked in parts:
         if settings is None:
             continue
@@ -80,6 +83,7 @@ def require_regularity(recipe: Any) -> None:
                 words = f"{names[number]} compares the probabilities of classes or tokens, which"
                 words += f" {asked.registered_as[1]} does not tell"
                 raise problem(words, at=(*at, "regularise", number))
+        _require_use(settings, at)
         keep = getattr(settings, "keep", None)
         if keep is not None and keep.goes_alone and any(one.needs_scores for one in settings.regularise):
             words = f"{keep.registered_as[1]} and r_drop both take the loss apart; leave one of them out"
@@ -90,6 +94,20 @@ def require_regularity(recipe: Any) -> None:
             raise problem("nt_asgd averages the weights itself; leave one of them out", at=(*at, "average"))
         if getattr(settings, "grow", None) is not None:
             raise problem("weights of models of different depth cannot be averaged", at=(*at, "average"))
+
+
+def _require_use(settings: Any, at: tuple[str, ...]) -> None:
+    """Raises ValidationError for a regulariser or an average of a way of transfer that would pass over it."""
+    method: Any = getattr(settings, "transfer", None)
+    while hasattr(method, "then"):  # what follows a preparation is what trains
+        method = method.then
+    if method is None:
+        return
+    name = method.registered_as[1]
+    if settings.regularise and not method.regularises:
+        raise problem(f"{name} would pass over it: its head is fitted, not trained", at=(*at, "regularise"))
+    if settings.average is not None and not method.by_gradient:
+        raise problem(f"{name} trains no weights to average", at=(*at, "average"))
 
 
 def require_together(recipe: Any) -> None:
@@ -112,9 +130,15 @@ def require_together(recipe: Any) -> None:
         raise problem("tasks that are learnt together need as many `seeds` each", at=("together", "tasks"))
     for name in chosen:
         task = recipe.tasks[name]
-        if task.transfer.registered_as[1] != "full" or task.before:
-            words = f"task {name} is learnt with others: its own `transfer` and `before` could have no effect"
-            raise problem(words, at=("tasks", name))
+        own = {
+            "transfer": task.transfer.registered_as[1] != "full",
+            "before": task.before,
+            "regularise": task.regularise,
+            "average": task.average is not None,
+        }
+        if idle := [key for key, said in own.items() if said]:
+            words = f"is learnt with others: its own `{idle[0]}` would have no effect"
+            raise problem(f"{words}; see `together`", at=("tasks", name, idle[0]))
 
 
 def require_growth(recipe: Any) -> None:

@@ -26,6 +26,7 @@ class Contrast(Prelude):
     """
 
     registered_as: ClassVar[tuple[str, str]] = ("transfer", "contrast")
+    regularises: ClassVar[bool] = False
     kinds: ClassVar[tuple[str, ...]] = ("classification",)
 
     length: Every | None = None

@@ -30,6 +30,7 @@ class Features(Method):
     registered_as: ClassVar[tuple[str, str]] = ("transfer", "features")
     bare: ClassVar[str | None] = "by"
     kinds: ClassVar[tuple[str, ...]] = ("classification",)
+    regularises: ClassVar[bool] = False
     by_gradient: ClassVar[bool] = False
 
     by: Literal["logistic", "svm", "forest"] = "logistic"

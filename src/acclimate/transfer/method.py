@@ -75,6 +75,8 @@ class Method(Component):
 
     kinds: ClassVar[tuple[str, ...]] = ()
     """Kinds of model (`models/kinds.py`) whose tasks it goes with; none named: all."""
+    regularises: ClassVar[bool] = True
+    """Whether the task's loss, and what is done to it, is what trains."""
     by_gradient: ClassVar[bool] = True
     """Whether it trains by gradients at all."""
 

@@ -14,6 +14,7 @@ class Untrained(Method):
     """Nothing is trained. It is no choice of a recipe's: a task either learns or does not."""
 
     registered_as: ClassVar[tuple[str, str]] = ("transfer", "untrained")
+    regularises: ClassVar[bool] = False
     by_gradient: ClassVar[bool] = False
 
     def conduct(self, course: Course) -> Tuned:

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 BASE = """\
 name: t
@@ -47,7 +49,7 @@ def data(tmp_path: Path) -> Path:
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.json").write_text(json.dumps(config))
         weights = "pytorch_model.bin" if name == "pickled" else "model.safetensors"
-        (tmp_path / name / weights).touch()
+        save_file({"a": np.zeros(1)}, tmp_path / name / weights)
     (tmp_path / "captions.tsv").write_text("image\tcaption\n猫\t一只猫\n", "utf-8")
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures" / "猫.png").touch()

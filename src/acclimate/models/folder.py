@@ -21,6 +21,7 @@ def folder_problems(family: Family) -> list[tuple[tuple[str, ...], str]]:
     try:
         require_safetensors(folder)
         family.require_fitting(configuration(folder))
+        require_whole(folder)
     except UserError as error:
         return [(("checkpoint",), str(error))]
     return []
@@ -39,6 +40,18 @@ def require_safetensors(folder: Path) -> None:
             f"{folder}: the model cannot be loaded: its weights are in {others[0].name} alone, and such files can hold "
             f"code{how}"
         )
+
+
+def require_whole(folder: Path) -> None:
+    """Raises UserError for a file of weights that is shorter than it says, or none; its numbers are not read."""
+    from safetensors import SafetensorError, safe_open
+
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(path, framework="numpy"):
+                pass
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"{path}: cut off or damaged, the weights cannot be read: {error}") from None
 
 
 def require_type(source: object, found: Mapping[str, Any], family: str, taken: Sequence[str]) -> None:

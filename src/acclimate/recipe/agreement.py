@@ -71,7 +71,8 @@ def require_regularity(recipe: Any) -> None:
     parts += [(("tasks", name), task, task) for name, task in recipe.tasks.items()]
     if recipe.together is not None:
         chosen = recipe.together.tasks or list(recipe.tasks)
-        parts += [(("together",), recipe.together, recipe.tasks[name]) for name in chosen]
+        known = [recipe.tasks[name] for name in chosen if name in recipe.tasks]  # others: require_together
+        parts += [(("together",), recipe.together, task) for task in known]
     for at, settings, asked in parts:
         if settings is None:
             continue

@@ -28,9 +28,9 @@ from acclimate.models.family import Vocabulary
 from acclimate.pipeline.setup_torch import prepare
 from acclimate.recipe.sections import Hardware
 from acclimate.tokenizer.loading import load_tokenizer
-from acclimate.transfer.classification import Classification
-from acclimate.transfer.classifying import Classifying
-from acclimate.transfer.examples import Examples
+from acclimate.transfer.classes.classification import Classification
+from acclimate.transfer.classes.classifying import Classifying
+from acclimate.transfer.examples.preparing import Examples
 from acclimate.transfer.tuning import Around, tune
 from harness import Race, paired, shown, spread, table
 from machine import Clock

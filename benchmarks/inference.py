@@ -161,8 +161,8 @@ def evaluation(specification: dict[str, Any]) -> Answer:
     from acclimate.models.loading import load_model
     from acclimate.pipeline.setup_torch import prepare
     from acclimate.recipe.sections import Hardware
-    from acclimate.transfer.classifying import Classifying
-    from acclimate.transfer.examples import Examples
+    from acclimate.transfer.classes.classifying import Classifying
+    from acclimate.transfer.examples.preparing import Examples
 
     machine = prepare(Hardware(threads=specification["threads"], precision=specification["precision"]))
     tokenizer = load_tokenizer(specification["model"])

@@ -19,9 +19,9 @@ from acclimate.artifacts import durable
 from acclimate.pipeline.setup_torch import prepare
 from acclimate.recipe.sections import Hardware
 from acclimate.tokenizer.loading import load_tokenizer
-from acclimate.transfer.classification import Classification
-from acclimate.transfer.classifying import Classifying
-from acclimate.transfer.examples import Examples
+from acclimate.transfer.classes.classification import Classification
+from acclimate.transfer.classes.classifying import Classifying
+from acclimate.transfer.examples.preparing import Examples
 from acclimate.transfer.tuning import Around, tune
 from harness import Race, arguments, finish, table, tell
 from inference import fresh_classifier, onnx_folder, sentences, texts_file

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from acclimate.batching.word_store import WordStore
 from acclimate.errors import UserError
 from acclimate.tokenizer.specials import finished
-from acclimate.transfer.entity_rows import words_of
+from acclimate.transfer.spans.entity_rows import words_of
 
 PIECES = ["na", "##me", "da", "##te", "##s", ":", "姓", "名", "19"]
 

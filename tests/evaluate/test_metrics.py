@@ -14,7 +14,7 @@ from sklearn import metrics as sk
 from acclimate.evaluate import metrics as ours
 from acclimate.evaluate.outcomes import Outcomes
 from acclimate.recipe.registry import registry
-from acclimate.transfer.classification import Classification
+from acclimate.transfer.classes.classification import Classification
 
 ALL = [registry.get("metric", name)().build() for name in Classification.measured_by]
 

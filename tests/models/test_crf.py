@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from acclimate.errors import UserError
 from acclimate.models.crf import Crf, Rules, attach_crf, best_tags, crf_of
-from acclimate.transfer.tag_set import TagSet
+from acclimate.transfer.spans.tag_set import TagSet
 
 CHAINS, TAGS = 2, 3
 

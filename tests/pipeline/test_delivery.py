@@ -23,7 +23,7 @@ from acclimate.objectives.mlm import Mlm
 from acclimate.recipe.units import Length
 from acclimate.tokenizer.loading import load_tokenizer
 from acclimate.tokenizer.template import boundaries
-from acclimate.transfer.examples import read_examples
+from acclimate.transfer.examples.preparing import read_examples
 
 torch.set_num_threads(1)
 PLAIN = """

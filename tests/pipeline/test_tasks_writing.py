@@ -11,7 +11,7 @@ import pyarrow.parquet
 import pytest
 from safetensors.numpy import load_file
 
-from acclimate.transfer.text_arrays import unpack_texts
+from acclimate.transfer.examples.text_arrays import unpack_texts
 
 CAUSAL = """\
 name: causal

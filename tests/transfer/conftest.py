@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from acclimate.transfer.classification import Classification
-from acclimate.transfer.examples import build_examples
+from acclimate.transfer.classes.classification import Classification
+from acclimate.transfer.examples.preparing import build_examples
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def course() -> Callable[..., Any]:
     from acclimate.batching.sequence_store import ExampleStore
     from acclimate.objectives.classify import SequenceClassification
     from acclimate.recipe.units import Length
-    from acclimate.transfer.classification import Classification
+    from acclimate.transfer.classes.classification import Classification
     from acclimate.transfer.tuning import Around, Course, Lesson
 
     def lesson(number: int, classes: int) -> Lesson:

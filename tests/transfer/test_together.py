@@ -16,8 +16,8 @@ from acclimate.optim.adamw import AdamW
 from acclimate.optim.schedules import Constant
 from acclimate.recipe.units import Length
 from acclimate.tokenizer.untrained import untrained_tokenizer
-from acclimate.transfer.classifying import Classifying
-from acclimate.transfer.examples import Examples
+from acclimate.transfer.classes.classifying import Classifying
+from acclimate.transfer.examples.preparing import Examples
 from acclimate.transfer.together import Member, OneBody, settle, tune_together
 from acclimate.transfer.tuning import Around
 

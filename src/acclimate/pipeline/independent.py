@@ -22,8 +22,8 @@ def independently(
     from acclimate.models.loading import load_model
     from acclimate.pipeline.setup_torch import prepare
     from acclimate.tokenizer.loading import load_tokenizer
-    from acclimate.transfer.examples import read_examples, read_labels
-    from acclimate.transfer.independent import read_independent
+    from acclimate.transfer.examples.independent import read_independent
+    from acclimate.transfer.examples.preparing import read_examples, read_labels
 
     task: Any = recipe.tasks[name]
     folder = work.inputs[f"examples-{name}"].folder

@@ -12,7 +12,7 @@ from acclimate.pipeline.stage import Stage, Work
 from acclimate.recipe.sections import Recipe
 
 if TYPE_CHECKING:
-    from acclimate.transfer.tapt import Tapt
+    from acclimate.transfer.methods.tapt import Tapt
 
 OWN_TOKENS = "own-tokens-{}"
 _PARTS = ("train", "validation", "test")

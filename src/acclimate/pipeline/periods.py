@@ -15,7 +15,7 @@ from acclimate.recipe.sections import Recipe
 
 if TYPE_CHECKING:
     from acclimate.evaluate.resampling import Answered, Resampling
-    from acclimate.transfer.examples import Examples
+    from acclimate.transfer.examples.preparing import Examples
     from acclimate.transfer.incremental.periods import Period
 
 ANSWERS = "period-{}-{}-answers.safetensors"
@@ -34,7 +34,7 @@ def earlier_stages(recipe: Recipe, name: str, digests: Callable[[Path], str]) ->
 
     def stage(own: str, period: Any) -> Stage:
         def run(work: Work) -> None:
-            from acclimate.transfer.examples import build_examples
+            from acclimate.transfer.examples.preparing import build_examples
 
             account(work, build_examples(period, work.folder, work.tell))
 
@@ -63,7 +63,7 @@ def read_part(work: Work, stage: str, part: str, names: Sequence[str]) -> Exampl
     """The examples of a part, their labels numbered as in `names`."""
     from dataclasses import replace
 
-    from acclimate.transfer.examples import read_examples
+    from acclimate.transfer.examples.preparing import read_examples
 
     folder = work.inputs[stage].folder
     found = read_examples(folder, part)

@@ -57,7 +57,7 @@ def stages_before(recipe: Recipe, name: str, arm: Arm, number: int) -> dict[str,
 def start_model(
     recipe: Recipe, name: str, arm: Arm, work: Work, tokenizer: Any, labels: Labels | None, number: int
 ) -> PreTrainedModel:
-    from acclimate.transfer.after import take_body
+    from acclimate.transfer.methods.after import take_body
 
     before = stages_before(recipe, name, arm, number)
     own = work.inputs[before["tapt"]].folder / MODEL if "tapt" in before else None

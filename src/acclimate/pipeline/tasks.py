@@ -44,7 +44,7 @@ from acclimate.recipe.sections import Recipe
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from acclimate.transfer.examples import Examples
+    from acclimate.transfer.examples.preparing import Examples
     from acclimate.transfer.tuning import Lesson
 
 Digests = Callable[[Path], str]
@@ -56,7 +56,7 @@ def examples_stage(recipe: Recipe, name: str, digests: Digests) -> Stage:
     task: Any = recipe.tasks[name]
 
     def run(work: Work) -> None:
-        from acclimate.transfer.examples import build_examples
+        from acclimate.transfer.examples.preparing import build_examples
 
         statistics = build_examples(task, work.folder, work.tell)
         account(work, statistics)
@@ -77,7 +77,7 @@ def augmented_stage(recipe: Recipe, name: str, digests: Digests) -> Stage:
     source = f"examples-{name}"
 
     def run(work: Work) -> None:
-        from acclimate.transfer.augmenting import augment_examples
+        from acclimate.transfer.augment.augmenting import augment_examples
 
         told = augment_examples(
             task.augment, work.inputs[source].folder, work.folder, seed=recipe.seed, tell=work.tell

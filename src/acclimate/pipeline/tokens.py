@@ -140,7 +140,7 @@ def _independent(recipe: Recipe) -> Iterator[HeldOutText]:
     """Texts of independent tests. Nothing of them stays but hashes, and what the corpus had of them."""
     from acclimate.corpus.document import Document, find_column
     from acclimate.corpus.leakage.held_out import HeldOutText
-    from acclimate.transfer.sources import open_independent
+    from acclimate.transfer.examples.sources import open_independent
 
     for name, task in _tasks(recipe):
         reader = open_independent(task)
@@ -156,7 +156,7 @@ def _independent(recipe: Recipe) -> Iterator[HeldOutText]:
 def _held_out(work: Work, stages: tuple[str, ...]) -> Iterator[HeldOutText]:
     from acclimate.corpus.leakage.held_out import HeldOutText
     from acclimate.corpus.readers.line_breaks import joined
-    from acclimate.transfer.examples import read_examples
+    from acclimate.transfer.examples.preparing import read_examples
 
     for stage in stages:
         for split in ("validation", "test"):
@@ -174,7 +174,7 @@ def _held_out(work: Work, stages: tuple[str, ...]) -> Iterator[HeldOutText]:
 
 
 def _texts(work: Work, stage: str, split: str) -> Iterator[str]:
-    from acclimate.transfer.examples import read_examples
+    from acclimate.transfer.examples.preparing import read_examples
 
     examples = read_examples(work.inputs[stage].folder, split)
     yield from examples.texts

@@ -17,7 +17,7 @@ from acclimate.recipe.paths import DataPath
 from acclimate.recipe.roles import Average, Every, Gradients, Optimizer, Reader, Regulariser, Schedule
 from acclimate.recipe.settings import Component, Part, nearest, problem
 from acclimate.recipe.units import Batch, Length, Share
-from acclimate.transfer.task_sources import Before, Source, TaskSplit, source_text
+from acclimate.transfer.examples.task_sources import Before, Source, TaskSplit, source_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from acclimate.evaluate.judging import Answered
     from acclimate.models.building import Labels
     from acclimate.objectives.protocol import Objective
-    from acclimate.transfer.examples import Examples
-    from acclimate.transfer.rows import Row
+    from acclimate.transfer.examples.preparing import Examples
+    from acclimate.transfer.examples.rows import Row
     from acclimate.transfer.tuning import Lesson
 
 _DATA = ("header", "format", "encoding", "split", "hold_out", "near")
@@ -209,7 +209,7 @@ class TaskSettings(Component):
 
     @model_validator(mode="after")
     def _transfer_fits(self) -> TaskSettings:
-        from acclimate.transfer.method import chain
+        from acclimate.transfer.methods.method import chain
 
         for one in chain(self.transfer):
             name = one.registered_as[1]
@@ -265,7 +265,7 @@ class TaskSettings(Component):
 
     def readers(self) -> dict[str, Any]:
         """The built readers by what they read: `train`, `validation`, `test`, or `data`."""
-        from acclimate.transfer.sources import open_readers
+        from acclimate.transfer.examples.sources import open_readers
 
         return open_readers(self)
 
@@ -275,7 +275,7 @@ class TaskSettings(Component):
 
     def keys(self, examples: Examples) -> set[tuple[str, str]]:
         """What `Row.key` was of the examples."""
-        from acclimate.transfer.keys import keys_of
+        from acclimate.transfer.examples.keys import keys_of
 
         return keys_of(examples)
 
@@ -304,14 +304,14 @@ class TaskSettings(Component):
 
     def independent_fingerprint(self, digests: Callable[[Path], str]) -> dict[str, Any]:
         """Identity of the independent test by content, which is not read for it; nothing where there is none."""
-        from acclimate.transfer.sources import open_independent
+        from acclimate.transfer.examples.sources import open_independent
 
         reader = open_independent(self)
         return {} if reader is None else {"independent_test": reader.fingerprint(digests)}
 
     def check(self) -> list[tuple[tuple[str, ...], str]]:
         """Problems that can be seen in the first records: (place below this task, what is wrong)."""
-        from acclimate.transfer.sources import check_sources
+        from acclimate.transfer.examples.sources import check_sources
 
         return check_sources(self)
 

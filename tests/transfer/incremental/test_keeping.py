@@ -15,8 +15,8 @@ from acclimate.models.building import Labels
 from acclimate.models.families.bert import Bert
 from acclimate.models.family import Vocabulary
 from acclimate.tokenizer.untrained import untrained_tokenizer
-from acclimate.transfer.classifying import Classifying
-from acclimate.transfer.examples import Examples
+from acclimate.transfer.classes.classifying import Classifying
+from acclimate.transfer.examples.preparing import Examples
 from acclimate.transfer.incremental.ahead import LookingAhead
 from acclimate.transfer.incremental.anchors import Distilled, Elastic, fisher_information
 from acclimate.transfer.incremental.keeping import Joint, JointThenNew, Nothing, Replay

@@ -11,7 +11,7 @@ from acclimate.recipe.settings import Component
 from acclimate.recipe.units import Share
 
 if TYPE_CHECKING:
-    from acclimate.transfer.examples import Examples
+    from acclimate.transfer.examples.preparing import Examples
     from acclimate.transfer.incremental.periods import Past
 
 

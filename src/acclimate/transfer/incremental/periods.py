@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from acclimate.recipe.units import Length, Progress
-from acclimate.transfer.examples import Examples
+from acclimate.transfer.examples.preparing import Examples
 from acclimate.transfer.tuning import Around, Tuned, tune
 
 if TYPE_CHECKING:

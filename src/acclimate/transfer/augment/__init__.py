@@ -1,0 +1,1 @@
+"""More training examples, made from those that are there."""

@@ -1,0 +1,1 @@
+"""What a task learns from: records read, labelled, split, freed of leaks and counted."""

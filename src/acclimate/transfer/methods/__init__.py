@@ -1,0 +1,1 @@
+"""Ways of transfer: which weights move, from where, in which order."""

@@ -1,0 +1,1 @@
+"""Tasks on vectors of texts: likeness, matching, clusters."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from acclimate.transfer.examples.rows import Row
     from acclimate.transfer.tuning import Lesson
 
-_DATA = ("header", "format", "encoding", "split", "hold_out", "near")
+_DATA = ("header", "format", "encoding", "split", "hold_out", "near", "learn_from")
 _TRAINING = (
     "transfer",
     "length",
@@ -96,6 +96,9 @@ class TaskSettings(Component):
     near: Share | None = None
     """Where examples are split, near-duplicates (this Jaccard similarity or more) stay in one part; 80% unless given,
     null: only equal ones do."""
+    learn_from: int | None = Field(default=None, ge=1)
+    """Learn from so many training examples at most, every class among them: what do fewer labels cost? Chosen by a hash
+    of their text, so that a smaller number is part of a larger one. All unless given."""
     header: bool = True
     """Whether the first row of CSV and TSV files names the columns. For `data`, see its own setting."""
     format: Literal["auto", "jsonl", "csv", "tsv", "parquet"] = "auto"
@@ -194,6 +197,8 @@ class TaskSettings(Component):
             )
         if self.near is not None and self.data is None and self.hold_out is None:
             raise problem("near: nothing is split here, all three parts are given", at=("near",))
+        if self.learn_from is not None and self.only_judged:
+            raise problem("learn_from: nothing is learnt for this task", at=("learn_from",))
         if self.keep is not None and not self.before:
             raise problem("keep: goes with `before`: there is nothing to keep", at=("keep",))
         if self.before and not self.scores:

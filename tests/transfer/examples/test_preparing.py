@@ -361,3 +361,14 @@ def test_one_csv_split_here(build, data):
     assert np.bincount(read_examples(folder, "test").labels).tolist() == list(
         statistics["class_counts"]["test"].values()
     )
+
+
+def test_fewer_examples_are_learnt_from_and_the_rest_is_booked(build):
+    files = {"train.tsv": HEAD + _rows(60), "test.tsv": HEAD + "unseen\tb\nalso unseen\ta\n"}
+    statistics, _ = build(files, **FILES, learn_from=20)
+    _accounts(statistics)
+    kept = statistics["splits"]["train"]["examples"]
+    assert kept == 20 and statistics["dropped"] == {
+        "beyond_learn_from": 60 - 20 - statistics["splits"]["validation"]["examples"]
+    }
+    assert "at least one example of each of 2 classes, found 1" in _error(build, files, **FILES, learn_from=1)

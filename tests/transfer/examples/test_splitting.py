@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from acclimate.transfer.examples.rows import Row
-from acclimate.transfer.examples.splitting import digests_of, groups_of, hold_out, split_rows
+from acclimate.transfer.examples.splitting import chosen, digests_of, groups_of, hold_out, split_rows
 
 
 def _row(text: str, label: str = "a") -> Row:
@@ -56,3 +56,15 @@ def test_classes_that_would_vanish_stay_in_training_with_their_group():
     parts = hold_out(rows + common, share=0.3, near=None)
     assert set(parts[:100]) == {"train"}
     assert Counter(parts[100:])["validation"] == pytest.approx(60, abs=25)
+
+
+def test_fewer_examples_lie_within_more_and_no_class_is_lost():
+    rows = [_row(f"文本 {n}", "rare" if n == 77 else "ab"[n % 2]) for n in range(400)]
+    few, more = chosen(rows, 20), chosen(rows, 90)
+    assert (sum(few), sum(more)) == (20, 90) and all(chosen(rows, 400))
+    assert all(more[n] for n in range(400) if few[n]) and few[77]
+    turned = chosen(rows[::-1], 20)
+    assert turned == few[::-1]
+    assert Counter(row.labels for row, one in zip(rows, more, strict=True) if one)[("a",)] == pytest.approx(
+        45, abs=20
+    )

@@ -24,10 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acclimate.artifacts.durable import write_json, write_text
+from acclimate.corpus.document import Dropped
 from acclimate.errors import UserError
 from acclimate.progress import Tell, silent
 from acclimate.transfer.examples.rows import Ledger, Row, read_rows, repeats, without
-from acclimate.transfer.examples.splitting import hold_out, split_rows
+from acclimate.transfer.examples.splitting import chosen, hold_out, split_rows
 
 if TYPE_CHECKING:
     from acclimate.transfer.task import TaskSettings
@@ -83,6 +84,8 @@ def build_examples(task: TaskSettings, folder: Path, tell: Tell = silent) -> dic
             assert task.hold_out is not None
             parts = hold_out(rows["train"], share=task.hold_out, near=task.near)
             rows |= _parted(rows["train"], parts, SPLITS[:2])
+    if task.learn_from is not None:
+        _take_fewer(rows, task.learn_from, len(names), ledgers["train" if task.data is None else "data"])
     task.settle(rows, names)
     for part in ("test",) if task.only_judged else SPLITS:
         if not rows[part]:
@@ -91,6 +94,18 @@ def build_examples(task: TaskSettings, folder: Path, tell: Tell = silent) -> dic
     statistics = _statistics(rows, names, task.several, ledgers) | task.told(rows, names)
     _write(folder, rows, names, statistics, ledgers)
     return statistics
+
+
+def _take_fewer(rows: dict[str, list[Row]], number: int, classes: int, ledger: Ledger) -> None:
+    if number < classes:
+        raise UserError(
+            f"learn_from: expected at least one example of each of {classes} classes, found {number}"
+        )
+    kept = chosen(rows["train"], number)
+    for row, one in zip(rows["train"], kept, strict=True):
+        if not one:
+            ledger.drop(Dropped("beyond_learn_from", row.place, row.text[:80]))
+    rows["train"] = [row for row, one in zip(rows["train"], kept, strict=True) if one]
 
 
 def _without_leaks(rows: dict[str, list[Row]], ledgers: dict[str, Ledger]) -> dict[str, list[Row]]:

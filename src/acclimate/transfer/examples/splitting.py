@@ -63,6 +63,19 @@ def hold_out(rows: Sequence[Row], *, share: float, near: float | None) -> list[s
     return list(parts.tolist())
 
 
+def chosen(rows: Sequence[Row], number: int) -> list[bool]:
+    """[N] whether a row is among so many: those with the smallest hashes, but first of all one of every class."""
+    digests = digests_of(rows, groups_of(rows, None))
+    order = sorted(range(len(rows)), key=lambda place: (digests[place], rows[place].id))
+    seen: set[str] = set()
+    later: dict[int, bool] = {}
+    for place in order:
+        later[place] = seen.issuperset(rows[place].labels)
+        seen.update(rows[place].labels)
+    taken = set(sorted(order, key=later.__getitem__)[:number])
+    return [place in taken for place in range(len(rows))]
+
+
 def _labels(rows: Sequence[Row], chosen: NDArray[np.bool_]) -> set[str]:
     return {label for row, one in zip(rows, chosen.tolist(), strict=True) if one for label in row.labels}
 

@@ -59,7 +59,7 @@ def test_a_run_is_judged_by_its_text_and_its_tasks() -> None:
                 "metric": "auc",
                 "test": {"accuracy": {"value": 0.9}, "auc": {"value": 0.7}},
                 "verdict": None,
-                "periods": {"average": 0.6, "forgetting": 0.1},
+                "periods": {"average": 0.6, "forgetting": 0.1, "next": 0.5},
             },
         },
     }
@@ -69,6 +69,7 @@ def test_a_run_is_judged_by_its_text_and_its_tasks() -> None:
         "tone, auc": 0.7,
         "tone in periods, average": 0.6,
         "tone in periods, forgetting": 0.1,
+        "tone in periods, next": 0.5,
     }
     assert measures({"pretrain": {"validation": {"loss": 3.0}}, "tasks": {}}) == {"held-out text, loss": 3.0}
 

@@ -75,6 +75,20 @@ def test_every_variant_runs_with_every_seed_and_none_twice(recipe: Path, tmp_pat
     assert len(list(read_lines(Path(found["folder"], "runs.jsonl")))) == 4
 
 
+def test_runs_side_by_side_are_the_same_runs(recipe: Path, tmp_path: Path) -> None:
+    one_by_one = run_study(recipe, [], output=tmp_path / "runs", tell=lambda text: None)
+    told: list[str] = []
+    changes = ["study.at_once=3", "study.seeds=[3, 4]"]
+    at_once = run_study(recipe, changes, output=tmp_path / "others", tell=told.append)
+    assert len(told) == 4
+    assert [one["measures"] for one in at_once["runs"]] == [one["measures"] for one in one_by_one["runs"]]
+    assert all(one["seconds"] > 0 for one in at_once["runs"])
+    lines = list(read_lines(Path(at_once["folder"], "runs.jsonl")))
+    assert sorted((one["variant"], one["seed"]) for one in lines) == sorted(
+        (one["variant"], one["seed"]) for one in at_once["runs"]
+    )
+
+
 def test_a_failed_run_names_itself_and_keeps_the_others(recipe: Path, tmp_path: Path) -> None:
     changed = recipe.read_text("utf-8").replace("seeds: [3, 4]", "seeds: [3]")
     # Sound by itself, and too fast to learn anything: the loss is no number after a step.

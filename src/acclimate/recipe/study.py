@@ -42,7 +42,12 @@ class Study(Settings):
     seeds: list[int] = Field(default=[1, 2, 3, 4, 5], min_length=1)
     """Seeds of the recipe; all variants run with each."""
     budget: Annotated[Length, AfterValidator(_time)] | None = None
-    """No run starts that would end, by the runs before it, after this time in all; what was not run is said."""
+    """No run starts that would end, by the runs before it, after this time in all, where the times of runs side by side
+    count together; what was not run is said."""
+
+    at_once: int = Field(default=1, ge=1, le=64)
+    """How many runs go side by side on this machine. Their times are then those of a machine that is shared; give each
+    its part by `hardware.threads`."""
 
     @field_validator("seeds")
     @classmethod

@@ -87,7 +87,9 @@ def measures(metrics: Mapping[str, Any]) -> dict[str, float]:
             found[f"{task}, {metric}"] = float(figures["test"][metric]["value"])
         if periods := figures.get("periods"):
             found |= {
-                f"{task} in periods, {name}": float(periods[name]) for name in ("average", "forgetting")
+                f"{task} in periods, {name}": float(periods[name])
+                for name in ("average", "forgetting", "next")
+                if name in periods
             }
     return found
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from acclimate.search.compare import measures, paired, student, table
+from acclimate.search.compare import holm, measures, paired, student, table
 
 
 def test_the_interval_is_that_of_the_paired_t_test() -> None:
@@ -17,6 +17,7 @@ def test_the_interval_is_that_of_the_paired_t_test() -> None:
     expected = stats.ttest_rel(other, base).confidence_interval(0.95)
     assert (found.low, found.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
     assert found.difference == pytest.approx(float((other - base).mean()))
+    assert found.p_value == pytest.approx(stats.ttest_rel(other, base).pvalue)
 
 
 def test_intervals_cover_as_often_as_they_say() -> None:
@@ -40,6 +41,38 @@ def test_what_is_found(other: dict[int, float], lower_is_better: bool, finding: 
     found = paired({1: 2.0, 2: 2.1, 3: 1.9, 4: 50.0}, other, lower_is_better=lower_is_better)
     assert found is not None and found.finding == finding and found.seeds == len(other)
     assert (found.low is None) == (len(other) == 1)
+
+
+def test_many_variants_are_corrected_for() -> None:
+    # Holm's own steps: 4 · .01, 3 · .013, 2 · .02, and what comes after is not below what came before.
+    assert holm({"c": 0.02, "a": 0.01, "d": 0.9, "b": 0.013}) == pytest.approx(
+        {"a": 0.04, "b": 0.04, "c": 0.04, "d": 0.9}
+    )
+    random = np.random.default_rng(2)
+    wrong = 0
+    for _ in range(400):
+        base, *others = random.normal(0.0, 1.0, (11, 5))
+        lines = [
+            {
+                "variant": name,
+                "seed": seed,
+                "measures": {"task, auc": value},
+                "seconds": 1.0,
+                "peak_memory_bytes": 1,
+            }
+            for name, values in (("base", base), *((str(n), one) for n, one in enumerate(others)))
+            for seed, value in enumerate(values)
+        ]
+        rows = table(lines, ["base", *map(str, range(10))], "base")
+        wrong += any(row["differences"]["task, auc"]["corrected"] < 0.05 for row in rows)
+    assert wrong / 400 <= 0.08
+
+
+def test_what_is_the_same_is_not_a_test() -> None:
+    found = paired({1: 2.0, 2: 2.5}, {1: 2.0, 2: 2.5}, lower_is_better=True)
+    assert found is not None and found.finding == "the same" and found.p_value is None
+    known = paired({1: 2.0, 2: 2.5}, {1: 3.0, 2: 3.5}, lower_is_better=True)
+    assert known is not None and known.finding == "worse" and known.p_value == 0
 
 
 def test_without_a_common_seed_nothing_is_found() -> None:

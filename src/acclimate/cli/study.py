@@ -39,7 +39,9 @@ def _summary(found: Mapping[str, Any], file: Any) -> None:
     console = Console(file=file, highlight=False)
     names = list(dict.fromkeys(name for row in found["rows"] for name in row["differences"]))
     for name in names:
-        table = Table("variant", "value", "difference", "95 % interval", "finding", "time", title=name)
+        table = Table(
+            "variant", "value", "difference", "95 % interval", "finding", "p, corrected", "time", title=name
+        )
         for row in found["rows"]:
             one = row["differences"].get(name)
             if one is None:
@@ -52,6 +54,7 @@ def _summary(found: Mapping[str, Any], file: Any) -> None:
                 f"{one['difference']:+.4f}",
                 interval,
                 one["finding"],
+                "–" if one["corrected"] is None else f"{one['corrected']:.3f}",
                 times,
             )
         console.print(table)

@@ -49,13 +49,15 @@ def study_page(found: Mapping[str, Any]) -> str:
 
 
 def _measure(name: str, rows: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """The differences of one measure, drawn and in figures."""
+    """The differences of one measure, drawn and in figures; variants that rest on the base's own run are left out."""
     what, _, metric = name.rpartition(", ")
     title = f"{what}: {metric_name(metric)}"
-    own = [(row["variant"], row["differences"][name]) for row in rows if name in row["differences"]]
+    every = [(row["variant"], row["differences"][name]) for row in rows if name in row["differences"]]
+    own = [(variant, one) for variant, one in every if one["finding"] != "the same"]
     return {
+        "same": [variant for variant, one in every if one["finding"] == "the same"],
         "title": title,
-        "base": decimal(own[0][1]["base"], _PLACES) if own else "",
+        "base": decimal(every[0][1]["base"], _PLACES),
         "plot": drawing(partial(_plot, own, title), 720),
         "rows": [
             {
@@ -65,6 +67,7 @@ def _measure(name: str, rows: list[Mapping[str, Any]]) -> dict[str, Any]:
                 "interval": _interval(one),
                 "seeds": count(one["seeds"]),
                 "finding": one["finding"],
+                "corrected": "–" if one["corrected"] is None else decimal(one["corrected"], 3),
             }
             for variant, one in own
         ],

@@ -26,7 +26,12 @@ class Difference:
     """Ends of the interval; None with fewer than two seeds."""
     high: float | None
     finding: str
-    """better, worse, no effect shown, or one seed."""
+    """better, worse, no effect shown, one seed, or the same: to the last bit in every seed."""
+    p_value: float | None = None
+    """Of the paired t-test; None with fewer than two seeds, or where all is the same."""
+    corrected: float | None = None
+    """The p-value corrected for all variants of the measure, after Holm 1979: the chance that any of them would look
+    so if none had an effect."""
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -50,6 +55,8 @@ def paired(
         finding = "no effect shown"
         if low > 0 or high < 0:
             finding = "better" if (mean < 0) == lower_is_better else "worse"
+        if not any(differences):
+            finding = "the same"
     return Difference(
         len(seeds),
         statistics.fmean(base[seed] for seed in seeds),
@@ -58,7 +65,28 @@ def paired(
         low,
         high,
         finding,
+        _p_value(differences) if any(differences) else None,
     )
+
+
+def _p_value(differences: Sequence[float]) -> float | None:
+    from scipy import stats
+
+    if len(differences) < 2:
+        return None
+    error = statistics.stdev(differences) / math.sqrt(len(differences))
+    size = abs(statistics.fmean(differences)) / error if error else math.inf
+    return float(2 * stats.t.sf(size, len(differences) - 1))
+
+
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """Step-down correction for as many tests (Holm 1979): ascending, max over j ≤ i of (m − j)·p_j, at most 1."""
+    corrected: dict[str, float] = {}
+    largest = 0.0
+    for place, (name, p_value) in enumerate(sorted(p_values.items(), key=lambda one: one[1])):
+        largest = max(largest, min(1.0, (len(p_values) - place) * p_value))
+        corrected[name] = largest
+    return corrected
 
 
 def student(values: Sequence[float], level: float = LEVEL) -> tuple[float | None, float | None]:
@@ -125,6 +153,11 @@ def table(lines: Sequence[Mapping[str, Any]], variants: Sequence[str], base: str
                 **_cost(of[base], of[variant]),
             }
         )
+    for name in names:
+        own = {row["variant"]: row["differences"][name] for row in rows if name in row["differences"]}
+        tested = {variant: one["p_value"] for variant, one in own.items() if one["p_value"] is not None}
+        for variant, p_value in holm(tested).items():
+            own[variant]["corrected"] = p_value
     return rows
 
 

@@ -23,7 +23,7 @@ from acclimate.search.variants import BASE, Trial, trials
 
 RUNS, FOUND, PAGE = "runs.jsonl", "study.json", "report.html"
 _COSTS = Path(".store", "costs.json")
-_TRAINING = ("pretrain", "task-", "vocabulary")
+_TRAINING = ("pretrain", "tapt-", "task-", "together-", "vocabulary")
 """What stages begin with whose time and memory a variant is charged with."""
 
 

@@ -55,8 +55,8 @@ def paired(
         finding = "no effect shown"
         if low > 0 or high < 0:
             finding = "better" if (mean < 0) == lower_is_better else "worse"
-        if not any(differences):
-            finding = "the same"
+    if not any(differences):
+        finding = "the same"
     return Difference(
         len(seeds),
         statistics.fmean(base[seed] for seed in seeds),
@@ -109,6 +109,8 @@ def measures(metrics: Mapping[str, Any]) -> dict[str, float]:
         if name in validation:
             found[f"held-out text, {name}"] = float(validation[name])
             break
+    for name, told in ((metrics.get("pretrain") or {}).get("texts") or {}).items():
+        found[f"other text {name}, bits_per_byte"] = float(told["after"]["bits_per_byte"]["value"])
     for task, figures in (metrics.get("tasks") or {}).items():
         metric = figures["metric"]
         if metric in figures["test"]:

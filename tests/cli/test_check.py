@@ -164,11 +164,22 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "a configuration that is none": (
         ("model={family: bert, checkpoint: list}",),
-        "model.checkpoint: .*its config.json is no JSON object",
+        "model.checkpoint: .*config.json: expected a JSON object",
     ),
     "a unit that there is not": (
         ("pretrain.length=20 documents",),
         "pretrain.length: unknown unit 'documents' in '20 documents'; choose from: epochs, hours, minutes",
+    ),
+    "a pattern of an optimizer that matches nothing": (
+        ("pretrain.optimizer={adamw: {overrides: [{match: '*.atention.*', rate: 0.5}]}}",),
+        r"pretrain.optimizer: .*'\*.atention.\*' matches no parameter",
+    ),
+    "a pattern of a task that matches nothing": (
+        (
+            "tasks={mood: {classification: {train: pairs.tsv, test: pairs.tsv, text: en, label: 中文, "
+            "transfer: {only: ['*.byas']}}}}",
+        ),
+        r"tasks.mood.classification.transfer: .*'\*.byas' matches no parameter; did you mean '\*bias\*'",
     ),
     "a variable that is not set": (
         ("corpus.sources=${NOWHERE}/text.txt",),

@@ -50,3 +50,19 @@ def test_numbers_and_names() -> None:
     assert estimate({"value": 0.5}) == "0.500"
     assert estimate({"value": 0.5, "low": 0.4, "high": 0.6}) == "0.500 [0.400, 0.600]"
     assert [title(name) for name in ("macro_f1", "auc", "accuracy")] == ["macro-F1", "AUC", "accuracy"]
+
+
+def test_what_became_of_other_texts_stands_beside_the_gain() -> None:
+    def figure(value: float) -> dict[str, float]:
+        return {"value": value, "low": value - 0.01, "high": value + 0.01}
+
+    texts = {
+        "新闻": {
+            "before": {"bits_per_byte": figure(1.5)},
+            "after": {"bits_per_byte": figure(1.75)},
+            "change": figure(0.25),
+        }
+    }
+    out = io.StringIO()
+    summary({"name": "x", "pretrain": {"texts": texts}}, out)
+    assert "新闻" in out.getvalue() and "+0.250" in out.getvalue() and "[+0.240, +0.260]" in out.getvalue()

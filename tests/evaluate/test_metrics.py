@@ -193,3 +193,15 @@ def test_a_thousand_resamples_of_ten_thousand_examples_are_quick():
     ours.MacroF1().build().values(labels, scores, weights)
     ours.Auc().build().values(labels, scores, weights)
     assert time.process_time() - start < 8  # about 0.5 s alone; a pass per resample takes minutes
+
+
+def test_the_loss_is_torch_s():
+    import torch
+    from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+
+    scores = np.random.default_rng(2).normal(size=(7, 3)) * 50
+    classes, several = np.arange(7) % 3, (np.arange(21) % 2).reshape(7, 3)
+    one = cross_entropy(torch.from_numpy(scores), torch.from_numpy(classes))
+    many = binary_cross_entropy_with_logits(torch.from_numpy(scores), torch.from_numpy(several).double())
+    assert Outcomes(classes, scores).loss == pytest.approx(float(one))
+    assert Outcomes(several, scores).loss == pytest.approx(float(many))

@@ -90,6 +90,10 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
         describe("bert", "bse")
     with pytest.raises(UserError, match="did you mean 'bert'"):
         describe("brt", "base")
+    with pytest.raises(
+        UserError, match=r"unknown size bert/base-chinese; .*sizes of bert: tiny, .*checkpoint"
+    ):
+        describe("bert", "base-chinese")
 
 
 @pytest.mark.parametrize(
@@ -97,6 +101,8 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
     [
         ("bert-base", r"found 'bert-base'; did you mean 'bert/base'\?"),
         ("xlm-r-large", r"did you mean 'xlm-r/large'\?"),
+        ("BERT/Base", r"found 'BERT/Base'; did you mean 'bert/base'\?"),
+        ("bret/base", r"did you mean 'bert/base'\?"),
         ("t5-small", r"did you mean 't5/small'\?"),
         ("bert", "such as bert/mini, found 'bert'; sizes of bert: tiny, mini, "),
         ("bert/", "such as bert/mini, found 'bert/'; sizes of bert: "),

@@ -104,6 +104,10 @@ ANSWERS: dict[str, tuple[str, str]] = {
         "test_project_negative:a_gem_by_its_formula",
         "test_project_negative:opposites_leave_nothing",
     ),
+    "project_conflicts": (
+        "test_project_conflicts:it_is_algorithm_1",
+        "test_project_conflicts:two_tasks_that_conflict_by_hand",
+    ),
     "accumulate_by_layer": (
         "../engine/test_by_layer:without_quick_ways_the_bits_are_the_same",
         "../engine/test_by_layer:never_more_than_one_gradient_is_held",

@@ -52,6 +52,11 @@ def test_broken_records_are_warned_of_with_the_first_place(work, said) -> None:
     ]
 
 
+def test_what_else_the_statistics_warn_of_is_told(work, said) -> None:
+    account(work, {"read": 3, "kept": 3, "dropped": {}, "warnings": ["一个答案不在原文中"]})
+    assert said[1:] == [("warning", {"message": "一个答案不在原文中"})]
+
+
 def test_every_reason_that_readers_give_is_known() -> None:
     """A new way to be broken has to be listed, or it would pass in silence."""
     import re
@@ -72,6 +77,7 @@ def test_every_reason_that_readers_give_is_known() -> None:
             "no_text",
             "no_label",
             "unwanted_label",
+            "beyond_learn_from",
             "too_short",
             "exact_duplicate",
             "in_task",

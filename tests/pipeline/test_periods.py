@@ -64,7 +64,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(command: Any, folder: Path, keep: str, *more: str) -> tuple[dict[str, Any], dict[str, Any], Path]:
-    (folder / "recipe.yaml").write_text(RECIPE % keep, encoding="utf-8")
+    return run_recipe(command, folder, RECIPE % keep, *more)
+
+
+def run_recipe(
+    command: Any, folder: Path, recipe: str, *more: str
+) -> tuple[dict[str, Any], dict[str, Any], Path]:
+    (folder / "recipe.yaml").write_text(recipe, encoding="utf-8")
     ended = command("run", "recipe.yaml", "--json", *more, folder=folder)
     assert ended.code == 0, ended.err
     place = folder / ended.told["run"]
@@ -86,16 +92,54 @@ def test_the_past_is_lost_unless_it_is_kept(acclimate_command: Any, folder: Path
     assert other["change"]["low"] <= other["change"]["value"] <= other["change"]["high"]
     assert lost["backward_transfer"] == pytest.approx(-lost["forgetting"])
     assert kept["average"] == pytest.approx(sum(kept["scores"][1]) / 2)
+    (ahead,) = kept["ahead"]
+    assert ahead["loss"] > 0 and ahead["value"]["value"] == pytest.approx(kept["next"])
     page = (place / "report.html").read_text("utf-8")
-    assert "What was kept of earlier periods" in page
+    assert "What was kept of earlier periods" in page and "which knew nothing of it" in page
     texts_of = (place / "artifacts/corpus/statistics.json").read_text("utf-8")
     assert json.loads(texts_of)["read"] == 192
 
 
-@pytest.mark.parametrize("keep", ["replay", "{ewc: 100}", "lwf", "{lookahead: 20%}", "joint_then_new"])
+@pytest.mark.parametrize(
+    "keep", ["replay", "{ewc: 100}", "lwf", "{lookahead: 20%}", "joint_then_new", "prospective", "a_gem"]
+)
 def test_every_way_runs(acclimate_command: Any, folder: Path, keep: str) -> None:
     found, _, _ = run(acclimate_command, folder, keep, "--set", "tasks.topic.classification.length=2 epochs")
     assert 0 <= found["average"] <= 1
+
+
+def test_the_coming_period_is_foreseen_by_an_ordinary_model(acclimate_command: Any, tmp_path: Path) -> None:
+    """Labels that flip from period to period: three are learnt, and the delivered model is right in the fourth."""
+    turned = {"sport": ["yes", "no"], "天气": ["no", "yes"]}
+    for period in range(4):
+        for name, number in (("train", 24), ("test", 12)):
+            rows = [
+                (text, told[period % 2])
+                for label, told in turned.items()
+                for text in texts(label, number, 10 * period + (name == "test"))
+            ]
+            lines = ["text\tlabel", *(f"{text}\t{label}" for text, label in rows)]
+            (tmp_path / f"{name}{period}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    lines = [f"{text} {n}" for label in turned for text in texts(label, 24, 1) for n in range(4)]
+    (tmp_path / "text.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    before = "[{train: train0.tsv, test: test0.tsv}, {train: train1.tsv, test: test1.tsv}]"
+    recipe = RECIPE.replace("[{train: old.tsv, test: old-test.tsv}]", before).replace("new-test", "test2")
+    recipe = recipe.replace("40 epochs", "20 epochs").replace(
+        "train: new.tsv", "train: train2.tsv\n      independent_test: test3.tsv"
+    )
+    found, told, place = run_recipe(acclimate_command, tmp_path, recipe % "prospective")
+    assert [one["value"]["value"] for one in found["ahead"]][1] > 0.9 > found["ahead"][0]["value"]["value"]
+    assert found["method"] == {"prospective": {"cycles": [2.0]}}
+    assert told["independent"]["test"]["macro_f1"]["value"] > 0.9
+    assert min(found["scores"][2]) > 0.9
+    page = (place / "report.html").read_text("utf-8")
+    assert (
+        "answers for the period to come" in page
+        and "The delivered model answers for the period after" in page
+    )
+    assert "answers for the period after it" in (place / "tasks/topic/model/README.md").read_text("utf-8")
+    weights = json.loads((place / "tasks/topic/model/config.json").read_text("utf-8"))
+    assert weights["architectures"] == ["BertForSequenceClassification"]
 
 
 def test_what_makes_no_sense_is_refused(acclimate_command: Any, folder: Path) -> None:
@@ -107,3 +151,7 @@ def test_what_makes_no_sense_is_refused(acclimate_command: Any, folder: Path) ->
     (folder / "wrong.yaml").write_text(wrong, encoding="utf-8")
     ended = acclimate_command("check", "wrong.yaml", folder=folder)
     assert ended.code and "lwf and r_drop both take the loss apart" in ended.err + ended.out
+    wrong = RECIPE.replace("keep: %s", "keep: a_gem\n      gradients: [accumulate_by_layer]") % ()
+    (folder / "wrong.yaml").write_text(wrong, encoding="utf-8")
+    ended = acclimate_command("check", "wrong.yaml", folder=folder)
+    assert ended.code and "which accumulate_by_layer uses up" in ended.err + ended.out

@@ -93,6 +93,26 @@ def test_a_setting_reaches_the_stages_it_decides(stages, override: str) -> None:
     assert changed(stages(), stages(override)) == REACH[override]
 
 
+@pytest.mark.parametrize(
+    ("transfer", "package"),
+    [
+        ("features", "scikit-learn"),
+        ("{tapt: {then: {adapters: lora}, length: 2 steps}}", "peft"),
+        ("full", None),
+    ],
+)
+def test_a_training_hangs_on_the_packages_of_its_way_of_transfer(
+    stages, transfer: str, package: str | None
+) -> None:
+    own = stages(f"tasks.topic.classification.transfer={transfer}")["task-topic-with-0"].packages
+    assert own == ("torch", "transformers", *([package] if package else []))
+
+
+def test_clusters_hang_on_what_finds_them(stages) -> None:
+    told = stages("tasks={groups: {clustering: {data: {path: train.tsv, header: false}, text: 0, label: 1}}}")
+    assert "scikit-learn" in told["task-groups-with-0"].packages
+
+
 def test_a_file_s_content_reaches_the_stage_that_reads_it(stages, tmp_path: Path) -> None:
     before = stages()
     text = tmp_path / "project" / "text.txt"

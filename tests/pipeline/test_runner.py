@@ -12,6 +12,7 @@ from acclimate.artifacts.durable import read_lines, write_json, write_text
 from acclimate.artifacts.store import Store
 from acclimate.engine.interrupt import StopRequest
 from acclimate.errors import UserError
+from acclimate.pipeline import runner
 from acclimate.pipeline.events import EventLog
 from acclimate.pipeline.runner import Runner
 from acclimate.pipeline.stage import Stage, Work
@@ -208,3 +209,7 @@ def test_what_will_happen_again_is_forgotten(run, log_path) -> None:
     run(stage("one", run=resumes))
     steps = [(event["kind"], event["step"]) for event in read_lines(log_path) if "step" in event]
     assert steps == [("step", 1), ("validation", 1), ("checkpoint", 1), ("step", 2)]
+
+
+def test_a_package_that_is_not_there_has_no_version() -> None:
+    assert runner._version("no-such-package-of-any-kind") == "none" and runner._version("numpy") != "none"

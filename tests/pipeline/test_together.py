@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.numpy import load_file
 
 RECIPE = """\
 name: shared
@@ -40,6 +41,28 @@ def test_every_task_is_judged_and_delivered(acclimate_command: Any, folder: Path
         assert config["architectures"] == ["BertForSequenceClassification"]
     once_more = acclimate_command("run", "recipe.yaml", "--json", folder=folder)
     assert all(one["skipped"] for one in once_more.told["stages"].values())
+
+
+def test_the_embedding_alone_can_be_shared(acclimate_command: Any, folder: Path) -> None:
+    ended = acclimate_command(
+        "run", "recipe.yaml", "--json", "--set", "together.share=embeddings", "--set", "together.length=2 epochs",
+        folder=folder,
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    models = [
+        folder / ended.told["run"] / f"tasks/{name}/model/model.safetensors" for name in ("topic", "again")
+    ]
+    tables = ("bert.embeddings.word_embeddings.weight", "bert.encoder.layer.0.output.dense.weight")
+    (table, layer), (other, body) = ([load_file(one)[name] for name in tables] for one in models)
+    assert table.shape == other.shape and layer.shape == body.shape and (layer != body).any()
+    (folder / "wrong.yaml").write_text(
+        RECIPE.replace("length: 6", "share: embeddings, length: 6").replace(
+            "family: bert, size: tiny, positions: 128", "family: elmo"
+        ),
+        "utf-8",
+    )
+    ended = acclimate_command("check", "wrong.yaml", folder=folder)
+    assert ended.code == 2 and "have no table of tokens to share" in ended.err + ended.out
 
 
 @pytest.mark.parametrize(

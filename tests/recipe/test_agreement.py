@@ -110,6 +110,11 @@ def test_tasks_learnt_together_are_regularised_as_one() -> None:
         (two, {"average": "ema", "optimizer": "nt_asgd"}, "averages the weights itself"),
         (two | {"b": {"classification": FILES | {"average": "ema"}}}, {}, "its own `average` would have no"),
         (
+            two | {"groups": {"clustering": {"data": {"path": "x.tsv"}}}},
+            {},
+            r"nothing is learnt for groups \(clustering\), so not together with others either; name those",
+        ),
+        (
             two | {"b": {"classification": FILES | {"regularise": ["mixout"]}}},
             {},
             "its own `regularise` would",

@@ -28,7 +28,7 @@ def entry(name: str) -> Any:
     return REFERENCE if name == "project_negative" else name
 
 
-NAMES = sorted(registry.names("gradient"))
+NAMES = sorted(set(registry.names("gradient")) - {"project_conflicts"})  # which is for several tasks
 BY_NORM = {"clip_norm", "clip_percentile", "clip_accumulated"}
 ONE_PARAMETER = {"clip_value", "clip_negative", "clip_adaptive", "centralize", "coupled_decay"}
 
@@ -96,6 +96,54 @@ def test_a_task_takes_masks_and_fused_steps_and_no_reference() -> None:
     with pytest.raises(ValidationError, match="a task has no objective for reference texts") as error:
         task([REFERENCE])
     assert error.value.errors()[0]["loc"][:2] == ("tasks", "topic")
+
+
+TWO = {"a": TASK["topic"], "b": TASK["topic"]}
+MIXED = {"mix": {"of": ["mlm", {"tlm": {"pairs": "pairs.tsv"}}]}}
+CONFLICTS: list[tuple[dict[str, Any], str | None]] = [
+    ({"tasks": TWO, "together": {"gradients": ["project_conflicts", {"clip_norm": 1}]}}, None),
+    ({"objective": MIXED, "gradients": ["project_conflicts"]}, None),
+    ({"gradients": ["project_conflicts"]}, "nothing conflicts where one thing is learnt"),
+    (
+        {
+            "tasks": {
+                "a": {
+                    "classification": TASK["topic"]["classification"] | {"gradients": ["project_conflicts"]}
+                }
+            }
+        },
+        "nothing conflicts where one thing is learnt",
+    ),
+    (
+        {"objective": MIXED, "gradients": ["project_conflicts"], "hardware": {"ranks": 2}},
+        "ranks do not share each task's gradient",
+    ),
+    (
+        {
+            "tasks": TWO,
+            "together": {
+                "gradients": [{"accumulate_by_layer": {"fused": False, "share": True}}, "project_conflicts"]
+            },
+        },
+        "accumulate_by_layer uses up",
+    ),
+    ({"tasks": TWO, "together": {"gradients": ["mask_loss"]}}, "several tasks has no threshold"),
+    ({"tasks": TWO, "together": {"gradients": [REFERENCE]}}, "a task has no objective for reference texts"),
+]
+
+
+@pytest.mark.parametrize(("more", "message"), CONFLICTS)
+def test_conflicts_are_projected_where_several_things_are_learnt(
+    more: dict[str, Any], message: str | None
+) -> None:
+    data = recipe(more.get("gradients", []), more.get("objective", "mlm"))
+    data |= {key: one for key, one in more.items() if key not in ("gradients", "objective")}
+    data["model"] = {"family": "xlm"} if more.get("objective") else data["model"]
+    if message is None:
+        assert Recipe.model_validate(data)
+        return
+    with pytest.raises(ValidationError, match=message):
+        Recipe.model_validate(data)
 
 
 @pytest.mark.parametrize("objective", ["mlm", "clm"])

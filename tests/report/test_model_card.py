@@ -86,3 +86,13 @@ def test_a_tasks_name_becomes_the_type_of_the_dataset() -> None:
     evaluation = {"task": "news titles", "labels": ["a"], "test": {"auc": {"value": 0.5}}}
     front, _ = parts(model_card(name="x", kind="classification", config={}, evaluation=evaluation))
     assert front["model-index"][0]["results"][0]["dataset"]["type"] == "news-titles"
+
+
+def test_a_head_that_transformers_has_not_is_told_and_how_to_load_it() -> None:
+    text = model_card(
+        name="x", kind="classification", config={"model_type": "bert", "fitted_head": {"by": "forest"}}
+    )
+    assert "other programs would draw one at random" in text and "furnish(model, folder)" in text
+    assert "AutoModelForSequenceClassification" not in text and "acclimate serve" not in text
+    usual = model_card(name="x", kind="classification", config={"model_type": "bert"})
+    assert "AutoModelForSequenceClassification" in usual and "acclimate serve" in usual

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from acclimate.report.gather import TaskRecord, read_run
-from acclimate.report.task_view import CUT, EXAMPLES, task_view
+from acclimate.report.predictions import BY_SIGN, CUT, OF_CLASSES, OF_ENTITIES, prediction, words_of
+from acclimate.report.task_view import EXAMPLES, task_view
 
 
 @pytest.fixture
@@ -69,3 +70,31 @@ def test_the_weakest_class_comes_first(view: Callable[..., dict[str, Any]]) -> N
 
 def test_counts_of_records(view: Callable[..., dict[str, Any]]) -> None:
     assert view()["accounting"] == [("read", "4,100"), ("kept", "4,000"), ("dropped (repeats_train)", "100")]
+
+
+@pytest.mark.parametrize(("number", "even"), [(4801, True), (300, False)])
+def test_classes_of_one_size_are_not_called_largest_and_smallest(
+    view: Callable[..., dict[str, Any]], number: int, even: bool
+) -> None:
+    def change(task: TaskRecord) -> None:
+        task.evaluation["class_counts"] = {"train": {"正面": 4799, "负面": number}}
+
+    assert view(change, labels=["正面", "负面"])["classes"]["even"] is even
+
+
+def test_the_worst_are_spoken_of_in_the_words_of_their_task() -> None:
+    assert words_of({"kind": "classification", "labels": ["a"]}) is OF_CLASSES
+    assert words_of({"kind": "ner", "labels": ["a"]}) is OF_ENTITIES
+    for sign, words in BY_SIGN.items():
+        assert words_of({"kind": "any", sign: None}) is words and "label" not in words.worst
+
+
+def test_an_answer_is_right_by_the_measure_of_its_task() -> None:
+    words = BY_SIGN["questions"]
+    one = {"text": "几点？", "label": ["三点", "三点钟"], "predicted": ["三点"], "exact_match": 1.0}
+    assert prediction(one, words)["right"] and not prediction(one | {"exact_match": 0.0}, words)["right"]
+    written = {"text": "x", "label": ["a cat", "one cat"], "predicted": "one cat", "score": 1.0}
+    assert prediction(written, words)["right"]
+    assert not prediction(written | {"predicted": "dogs"}, words)["right"]
+    tags = {"text": "x", "label": ["PER: 李"], "predicted": ["(none)"]}
+    assert not prediction(tags, OF_ENTITIES)["right"]

@@ -48,7 +48,7 @@ def test_sentences() -> None:
     assert "No difference can be told" in sentence(
         "accuracy", trained, baseline, Estimate(0.071, -0.01, 0.15)
     )
-    assert "reaches a macro F1 of 0.784" in sentence("macro_f1", trained, None, None)
+    assert "model's macro F1 on the test set is 0.784" in sentence("macro_f1", trained, None, None)
     assert "no test figures" in sentence("macro_f1", None, None, None)
     assert metric_name("macro_precision") == "macro precision"
 
@@ -112,3 +112,30 @@ def test_costs_count_what_this_run_did(make_run: Callable[..., Any]) -> None:
     }
     assert tiles["time"] == ("0.0 s", "0 stages run, 1 reused from earlier runs")
     assert "peak memory" not in tiles
+
+
+def test_without_a_comparison_the_metric_is_the_one_that_was_judged(
+    record: Callable[..., RunRecord],
+) -> None:
+    from acclimate.report.verdict import main_metric
+
+    run = record(baseline=False)
+    task = run.tasks[0]
+    task.evaluation.pop("verdict", None)
+    task.evaluation["metric"] = "accuracy"
+    assert {"accuracy", "macro_f1"} <= set(task.evaluation["test"])
+    assert main_metric(task, run) == "accuracy"
+
+
+def test_other_texts_are_forgotten_where_bits_rise_for_sure(whole_run: Callable[[str], Path]) -> None:
+    run = read_run(whole_run("en"))
+    changes = {"lost": (0.1, 0.05, 0.2), "open": (0.1, -0.05, 0.2), "won": (-0.1, -0.2, -0.05)}
+    run.metrics.setdefault("pretrain", {})["texts"] = {
+        name: {
+            "before": {"bits_per_byte": {"value": 1.5}},
+            "change": dict(zip(("value", "low", "high"), ends, strict=True)),
+        }
+        for name, ends in changes.items()
+    }
+    found = {one["name"]: one["said"] for one in headline(run)["domain"]["others"]}
+    assert "forgets" in found["lost"] and "no change" in found["open"] and "fewer bits" in found["won"]

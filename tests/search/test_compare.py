@@ -126,3 +126,9 @@ def test_rows_hold_differences_and_costs() -> None:
     assert (found["difference"], found["finding"]) == (pytest.approx(-0.505), "better")
     assert (row_a["time_ratio"], row_a["memory_ratio"], row_a["runs"]) == (2.1, 1.0, 2)
     assert row_b == {"variant": "b", "runs": 0, "differences": {}, "time_ratio": None, "memory_ratio": None}
+
+
+def test_text_that_is_not_of_the_domain_is_compared_too() -> None:
+    texts = {"news": {"after": {"bits_per_byte": {"value": 1.5}}, "change": {"value": 0.1}}}
+    found = measures({"pretrain": {"validation": {"bits_per_byte": 2.0}, "texts": texts}})
+    assert found == {"held-out text, bits_per_byte": 2.0, "other text news, bits_per_byte": 1.5}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -238,6 +239,17 @@ def test_requests_are_counted_by_route_and_status(server: Any) -> None:
     assert server.counted("acclimate_ready") == 1
     assert server.counted("acclimate_requests_total", route="other") >= 1
     assert "made-up" not in server.client.get("/metrics").text
+
+
+def test_of_a_task_that_is_not_served_it_is_told_what_it_does(
+    running: Callable[..., Any], run_folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(run_folder, tmp_path / "run")
+    config = tmp_path / "run" / "tasks" / "tags" / "model" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text("utf-8")) | {"problem_type": "regression"}))
+    with running(tmp_path / "run") as server:
+        words = "the task 'tags' predicts numbers, and is not served; served: topic"
+        _refused(_post(server, "/v1/predict", task="tags", texts=["a"]), 404, words)
 
 
 def test_with_a_key_nobody_else_gets_in(running: Callable[..., Any], run_folder: Path) -> None:

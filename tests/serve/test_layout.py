@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -44,6 +45,34 @@ def test_a_single_model_folder_is_served_by_what_it_is(run_folder: Path, make: A
     encoder = find_models(make(tmp_path / "plain", "encoder"))
     assert encoder.base is not None
     assert (encoder.base.kind, encoder.name) == ("encoder", "plain")
+
+
+def test_what_other_tasks_do_instead_is_told(run_folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "news"
+    shutil.copytree(run_folder, copy)
+    changes: dict[str, dict[str, Any]] = {
+        "相似": {"problem_type": "regression"},
+        "names": {"architectures": ["BertForTokenClassification"]},
+        "reading": {"architectures": ["BertForQuestionAnswering"]},
+        "choice": {"architectures": ["BertForMultipleChoice"]},
+        "titles": {"architectures": ["BartForConditionalGeneration"], "is_encoder_decoder": True},
+        "vectors": {"architectures": ["BertModel"]},
+        "fitted": {"fitted_head": "forest"},
+    }
+    for name, change in changes.items():
+        shutil.copytree(run_folder / "tasks" / "topic", copy / "tasks" / name)
+        _edit(copy / "tasks" / name / "model", **change)
+    layout = find_models(copy)
+    assert layout.others == {
+        "相似": "predicts numbers",
+        "names": "marks words",
+        "reading": "finds answers in a passage",
+        "choice": "chooses among answers",
+        "titles": "writes texts",
+        "vectors": "gives vectors",
+        "fitted": "has a fitted head",
+    }
+    assert "相似 (predicts numbers)" in layout.not_served and len(layout.tasks) == 2
 
 
 def test_finding_models_loads_no_torch(run_folder: Path) -> None:
@@ -101,6 +130,10 @@ SPOILED: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "code of its own": (lambda f: _edit(f, auto_map={"AutoModel": "evil.Model"}), "auto_map names code"),
     "regression": (lambda f: _edit(f, problem_type="regression"), "regression"),
+    "a fitted head": (
+        lambda f: _edit(f, fitted_head={"by": "forest"}),
+        "its head was fitted to vectors, or is a forest .*judged, not served",
+    ),
     "weights cut": (_cut("model.safetensors"), r"model.safetensors: .* bytes, its header says .* cut off"),
     "tokenizer cut": (_cut("tokenizer.json"), "tokenizer.json: not a tokenizer"),
     "config cut": (_cut("config.json"), "config.json: not valid JSON"),

@@ -24,13 +24,16 @@ def check(
 ) -> None:
     """Look for problems in a recipe and in the data it names; exit code 2 when there are any."""
     from acclimate.cli.dry_batch import dry_batches, lines
-    from acclimate.cli.output import put, put_json
+    from acclimate.cli.output import chatter_to_stderr, put, put_json
+    from acclimate.pipeline.trainable import require_trainable
     from acclimate.recipe.checking import require_sound
     from acclimate.recipe.loading import load_recipe
     from acclimate.recipe.sections import recipe_or_corpus
 
     loaded = load_recipe(recipe, overrides or [], recipe_or_corpus)
     require_sound(loaded)
+    with chatter_to_stderr():
+        require_trainable(loaded)
     sizes = sizes_of(loaded)
     if loaded.recipe.study is not None:
         from acclimate.search.variants import trials

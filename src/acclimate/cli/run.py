@@ -42,6 +42,9 @@ def run_and_tell(recipe: Path, overrides: list[str], output: Path, json: bool) -
     require_sound(loaded)
     with chatter_to_stderr():
         from acclimate.pipeline.run import run_recipe
+        from acclimate.pipeline.trainable import require_trainable
+
+        require_trainable(loaded)
 
         with RunConsole() as console:
             metrics = run_recipe(loaded, output=output, listener=console)

@@ -57,6 +57,10 @@ def _language_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
             old, new = before.get(key), after[key]
             change = signed(new["value"] - old["value"]) if old else ""
             yield heading, _cell(old) if old else "", _cell(new), change
+    for name, told in ((metrics.get("pretrain") or {}).get("texts") or {}).items():
+        old, new, change = (told[key] for key in ("before", "after", "change"))
+        ends = f"{signed(change['value'])}\n[{signed(change['low'])}, {signed(change['high'])}]"
+        yield f"bits per byte,\n{name}", _cell(old["bits_per_byte"]), _cell(new["bits_per_byte"]), ends
     translation = (metrics.get("pretrain") or {}).get("translation") or {}
     for key, heading in (("bleu", "BLEU, test"), ("chrf", "chrF, test")):
         if key in translation:

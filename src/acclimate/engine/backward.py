@@ -1,7 +1,8 @@
 """Forward and backward over a step's micro-batches, and what some gradient transforms do there.
 
-Most transforms look at finished gradients. Three act earlier, and are known by what they have: `keeps` (which sequences
-count, by their losses), `learn` (wants the gradient of reference texts), `at_work` (uses gradients up as they come).
+Most transforms look at finished gradients. Four act earlier, and are known by what they have: `keeps` (which sequences
+count, by their losses), `learn` (wants the gradient of reference texts), `at_work` (uses gradients up as they come),
+`reconcile` (wants each task's gradient by itself).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from acclimate.optim.gradients import Gradients, GradientTransform
     from acclimate.optim.layer_hooks import LayerHooks
     from acclimate.optim.mask_loss import LossMasker
+    from acclimate.optim.project_conflicts import Reconciler
     from acclimate.optim.project_negative import Projector
 
 
@@ -50,6 +52,7 @@ class Backward:
         self._masker: LossMasker | None = _only_one(state, "keeps")
         self._projector: Projector | None = _only_one(state, "learn")
         self._hooks: LayerHooks | None = _only_one(state, "at_work")
+        self._reconciler: Reconciler | None = _only_one(state, "reconcile")
         self.fused = self._hooks is not None and self._hooks.fused
         """Whether the optimizer steps in the backward pass."""
         if self._masker is not None and training.objective.num_terms > 1:
@@ -89,11 +92,16 @@ class Backward:
                     if chosen is None:
                         continue
                     part, kept = chosen, kept + chosen.count
+                if self._reconciler is not None:
+                    passed.loss += self._apart(part, totals, scale, passed.parts, self._reconciler)
+                    continue
                 value = weighted(part, totals, passed.parts)
                 passed.loss += float(value.detach())
                 if self.fused and not math.isfinite(passed.loss):
                     return passed  # before a weight has moved
                 self._back(value * scale if scale != 1.0 else value)
+        if self._reconciler is not None:
+            self._reconciler.reconcile(self._state.model.named_parameters())
         if self._masker is not None:
             figures = self._masker.end()
             passed.empty = not kept
@@ -105,9 +113,30 @@ class Backward:
     def _forward(self, batch: PackedBatch) -> Loss:
         return self._training.objective.loss(self._state.model, batch.to(self._training.device))  # type: ignore[arg-type]
 
-    def _back(self, value: torch.Tensor) -> None:
+    def _back(self, value: torch.Tensor, *, again: bool = False) -> None:
+        """`again`: whether the same passes are gone back through once more."""
         with collected():
-            value.backward()  # type: ignore[no-untyped-call]
+            value.backward(retain_graph=again)  # type: ignore[no-untyped-call]
+
+    def _apart(
+        self,
+        loss: Loss,
+        totals: list[float],
+        scale: float,
+        parts: dict[str, float],
+        reconciler: Reconciler,
+    ) -> float:
+        """Go back through each task's terms by themselves; returns the value of all."""
+        owners = getattr(self._training.objective, "owners", (0,) * len(totals))
+        tasks, value = list(dict.fromkeys(owners)), 0.0
+        for task in tasks:
+            own = [total if owner == task else 0.0 for owner, total in zip(owners, totals, strict=True)]
+            one = weighted(loss, own, parts)
+            value += float(one.detach())
+            if one.requires_grad:
+                self._back(one * scale if scale != 1.0 else one, again=task != tasks[-1])
+                reconciler.take(task, self._state.model.named_parameters())
+        return value
 
     def _by_layer(self) -> AbstractContextManager[Any]:
         if self._hooks is None:

@@ -18,6 +18,9 @@ from acclimate.evaluate.outcomes import Floats
 NOISE = -1
 """The cluster of examples that a method leaves alone; in figures it is a cluster like others."""
 
+_CLASSES = 3
+"""Commonest classes of a cluster that are named."""
+
 
 @dataclass(frozen=True)
 class ClusterTally:
@@ -122,6 +125,11 @@ def details(names: Sequence[str], texts: Sequence[str], outcomes: Clusters) -> d
                 "size": len(inside),
                 "label": names[commonest[cluster]],
                 "share": float(counts.max() / len(inside)),
+                "classes": [
+                    [names[one], int(counts[one])]
+                    for one in np.argsort(-counts, kind="stable")[:_CLASSES]
+                    if counts[one]
+                ],
             }
         )
 

@@ -107,6 +107,14 @@ class Outcomes:
         """[N] whether everything about the example is right."""
         return np.asarray((self.truth == self.predicted).all(axis=1))
 
+    @property
+    def loss(self) -> float:
+        """Mean over the examples of −log p of what is true; with several labels over the labels, too."""
+        if self.multi_label:
+            return float(np.logaddexp(0, np.where(self.truth, -self.scores, self.scores)).mean())
+        totals = np.logaddexp.reduce(self.scores, axis=1)
+        return float((totals - self.scores[self.truth]).mean())
+
     def of_classes(self, chosen: NDArray[np.int64]) -> Outcomes:
         """The same answers, where these classes alone count: another one that is predicted is only an error."""
         found = Outcomes.__new__(Outcomes)

@@ -93,6 +93,8 @@ class Family(Calls, Component):
     """Whether a token sees those before it only."""
     remembers: ClassVar[bool] = False
     """Whether it carries something from one stretch of a text to the next: see `onward`."""
+    has_table: ClassVar[bool] = True
+    """Whether tokens have a vector each, in one table."""
     layer_lists: ClassVar[Mapping[str, str]] = {}
     """Where layers stand that have weights of their own and are as wide as each other → key of the configuration that
     counts them: such models can grow, and be pruned where LayerDrop trains them."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from acclimate.artifacts.json_object import read_object
 from acclimate.errors import UserError
 
 if TYPE_CHECKING:
@@ -65,10 +65,4 @@ def require_type(source: object, found: Mapping[str, Any], family: str, taken: S
 
 def configuration(folder: Path) -> Mapping[str, Any]:
     """Its config.json. Raises UserError for one that is no JSON object."""
-    try:
-        found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{folder}: its config.json cannot be read: {error}") from None
-    if not isinstance(found, dict):
-        raise UserError(f"{folder}: its config.json is no JSON object")
-    return found
+    return read_object(folder / "config.json")

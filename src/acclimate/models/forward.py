@@ -17,6 +17,9 @@ from acclimate.kernels.vocabulary_loss import vocabulary_loss
 from acclimate.models.finding import family_of
 from acclimate.models.packed_attention import NAME
 
+OWN_READER = "vector_head"
+"""Where a model has a head that makes its own vectors of a batch, and is asked instead of the family's."""
+
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel
@@ -87,6 +90,9 @@ def replaced_logits(model: PreTrainedModel, hidden: Tensor) -> Tensor:
 
 def class_logits(model: PreTrainedModel, batch: PackedBatch) -> Tensor:
     """Class scores [B, C] in fp32."""
+    own = getattr(model, OWN_READER, None)
+    if own is not None:
+        return own(model, batch).float()
     family = _family(model)
     return family.classify(model, family.pooled(model, family.encode(model, batch), batch)).float()
 

@@ -45,7 +45,7 @@ def load_model(
     import acclimate.models.register  # noqa: F401
 
     local = Path(source).is_dir()
-    config = _configuration(source, local)
+    config = configuration_of(source, local)
     family = family or family_of(config)
     require_type(source, {"model_type": config.model_type}, family.registered_as[1], family.model_types)
     rows = getattr(config, "text_config", config).vocab_size
@@ -80,7 +80,7 @@ def load_model(
     return model
 
 
-def _configuration(source: str | Path, local: bool) -> Any:
+def configuration_of(source: str | Path, local: bool) -> Any:
     """Its configuration; no code that comes with it is run. Raises UserError when there is none, or no weights."""
     from transformers import AutoConfig
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from acclimate.errors import UserError
@@ -14,6 +15,7 @@ from acclimate.recipe.settings import nearest
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from acclimate.models.building import Labels
     from acclimate.models.family import Family
 
 LENGTH = 128
@@ -51,6 +53,24 @@ def meta_model(config: Any, kind: Kind, family: type[Family] | None = None) -> P
         return make(config)  # type: ignore[no-any-return]
 
 
+def outline(family: Family, kind: Kind, labels: Labels | None = None) -> PreTrainedModel | None:
+    """The model that a recipe's family describes, without weights; None for a checkpoint that is in no folder here.
+
+    Raises UserError for a checkpoint whose configuration cannot be read.
+    """
+    if family.starts_from is None:
+        config = family.config()
+    elif Path(family.starts_from).is_dir():
+        from acclimate.models.loading import configuration_of
+
+        config = configuration_of(family.starts_from, local=True)
+    else:
+        return None
+    if labels is not None:
+        labels.write_into(config)
+    return meta_model(config, kind, type(family))
+
+
 def count_parameters(config: Any, kind: Kind = "encoder", family: type[Family] | None = None) -> int:
     """Exact number of parameters, tied ones once; `encoder` has its pooler, `mlm` its head."""
     return sum(p.numel() for p in meta_model(config, kind, family).parameters())
@@ -60,15 +80,18 @@ def preset(family: str, size: str) -> Family:
     """The settings of a published preset. Raises UserError with the nearest spelling."""
     found: Any = registry.get("family", family)
     if size not in found.sizes:
-        raise UserError(f"unknown size {family}/{size}; {nearest(size, found.sizes)}")
+        raise UserError(
+            f"unknown size {family}/{size}; {nearest(size, found.sizes)} (sizes of {family}: {', '.join(found.sizes)}; "
+            "a published checkpoint of another name is what a recipe's `model.checkpoint` takes)"
+        )
     return found.model_validate({"size": size})  # type: ignore[no-any-return]
 
 
 def family_and_size(written: str | None) -> tuple[str, str]:
-    """The two of FAMILY/SIZE. Raises UserError, with the nearest preset for a name such as bert-base."""
+    """The two of FAMILY/SIZE. Raises UserError, with the nearest preset for a name such as bert-base or BERT/Base."""
     family, slash, size = (written or "").partition("/")
     families = registry.names("family")
-    if family and slash and size:
+    if family in families and size:
         return family, size
     if family in families:
         sizes: Any = registry.get("family", family)
@@ -76,10 +99,9 @@ def family_and_size(written: str | None) -> tuple[str, str]:
             f"expected FAMILY/SIZE, such as {family}/{sizes.default_size}, found {written!r}; "
             f"sizes of {family}: {', '.join(sizes.sizes)}"
         )
-    if family and not slash:
+    if family and (size or not slash):
         every: list[tuple[str, Any]] = [(name, registry.get("family", name)) for name in families]
-        presets = [f"{name}/{one}" for name, settings in every for one in settings.sizes]
-        told = nearest(written, presets)
+        told = nearest(written, [f"{name}/{one}" for name, settings in every for one in settings.sizes])
         if told.startswith("did you mean"):
             raise UserError(f"expected FAMILY/SIZE, found {written!r}; {told}")
     raise UserError(

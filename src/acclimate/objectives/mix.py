@@ -208,6 +208,11 @@ class MixedObjective:
     def num_terms(self) -> int:
         return sum(part.num_terms for part in self._parts)
 
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """Of each term the number of its objective."""
+        return tuple(k for k, part in enumerate(self._parts) for _ in range(part.num_terms))
+
     def prepare(self, sequences: Sequences) -> MixedBatch:
         """Each objective prepares its own sequences as if it were alone."""
         parts: list[PackedBatch | None] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -152,6 +152,10 @@ class Loss:
     @property
     def terms(self) -> tuple[Loss, ...]:
         return (self, *self.others)
+
+    def with_term(self, term: Loss) -> Loss:
+        """One term more, after those there are; `only` would not hold of it, and goes."""
+        return replace(self, only=None, name=self.name or "task", others=(*self.others, term))
 
 
 class Objective(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
@@ -75,13 +75,12 @@ class Projector:
             if name in self._reference
         ]
         self._steps += 1
-        dot = sum(float(torch.sum(g * r, dtype=torch.float64)) for g, r in pairs)
-        size = sum(float(torch.sum(r * r, dtype=torch.float64)) for _, r in pairs)
-        against = dot < 0 < size
-        if against:
-            torch._foreach_add_([g for g, _ in pairs], [r for _, r in pairs], alpha=-dot / size)
+        own, reference = [g for g, _ in pairs], [r for _, r in pairs]
+        factor = back_along(own, reference)
+        if factor:
+            torch._foreach_add_(own, reference, alpha=factor)
             gradients.changed()
-        return {"projected": float(against)}
+        return {"projected": float(factor != 0)}
 
     def carried(self) -> dict[str, Tensor]:
         """The reference gradient, where the next step uses it again."""
@@ -95,3 +94,13 @@ class Projector:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._steps, self.position = int(state["steps"]), dict(state["position"])
+
+
+def back_along(own: Sequence[Tensor], other: Sequence[Tensor]) -> float:
+    """How much of the other has to be added to the own, so that they no longer point against each other; 0 where they
+    do not."""
+    import torch
+
+    dot = sum(float(torch.sum(g * r, dtype=torch.float64)) for g, r in zip(own, other, strict=True))
+    size = sum(float(torch.sum(r * r, dtype=torch.float64)) for r in other)
+    return -dot / size if dot < 0 < size else 0.0

@@ -52,11 +52,14 @@ BROKEN = (
 
 
 def account(work: Work, statistics: Mapping[str, Any]) -> None:
-    """The stage's `read`, `kept` and `dropped` by reason as an event, and a warning where records are broken.
+    """The stage's `read`, `kept` and `dropped` by reason as an event, and a warning where records are broken; and what
+    else the statistics warn of.
 
     The stage's folder holds dropped.jsonl with samples.
     """
     work.emit("accounting", **{key: statistics[key] for key in ("read", "kept", "dropped")})
+    for message in statistics.get("warnings", ()):
+        work.emit("warning", message=message)
     broken = {reason: number for reason, number in statistics["dropped"].items() if reason in BROKEN}
     if not broken:
         return

@@ -6,6 +6,8 @@ from typing import Any
 
 from acclimate.artifacts.store import Artifact
 from acclimate.pipeline.language_figures import FIGURES
+from acclimate.pipeline.other_texts import FIGURES as TEXT_FIGURES
+from acclimate.pipeline.other_texts import OTHER_TEXTS
 from acclimate.pipeline.tasks import EVALUATION
 from acclimate.pipeline.tokens import read_json
 from acclimate.pipeline.translations import FIGURES as TRANSLATION_FIGURES
@@ -21,6 +23,8 @@ def run_metrics(recipe: Recipe, artifacts: dict[str, Artifact]) -> dict[str, Any
         metrics["vocabulary"] = read_json(artifacts["gain"].folder / GAIN)
     if "figures" in artifacts:
         metrics["pretrain"] = _pretraining(read_json(artifacts["figures"].folder / FIGURES))
+    if OTHER_TEXTS in artifacts:
+        metrics["pretrain"]["texts"] = read_json(artifacts[OTHER_TEXTS].folder / TEXT_FIGURES)
     if TRANSLATIONS in artifacts:
         metrics["pretrain"]["translation"] = read_json(artifacts[TRANSLATIONS].folder / TRANSLATION_FIGURES)
     metrics["tasks"] = {

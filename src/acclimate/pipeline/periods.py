@@ -97,33 +97,38 @@ def of_its_classes(outcomes: Any) -> Answered:
 def what_was_kept(recipe: Recipe, name: str, work: Work, stages: Sequence[str]) -> dict[str, Any]:
     """What evaluation.json says of the earlier periods: the judged metric on each test when the period was learnt and
     in the end, over the seeds' trainings (`stages`); A_T, backward transfer and forgetting (Lopez-Paz and Ranzato 2017,
-    Chaudhry et al. 2018)."""
+    Chaudhry et al. 2018); and of each later period what a model that knew those before it made of its test."""
     task: Any = recipe.tasks[name]
     names = classes(recipe, name, work)
     own_stages = [*earlier_names(recipe, name), f"examples-{name}"]
     tests = [read_part(work, stage, "test", names) for stage in own_stages]
     measure, intervals = task.metric.build(), recipe.evaluate.intervals.build()  # type: ignore[attr-defined]
 
+    def told(after: int, of: int) -> list[Any]:
+        return [task.outcomes(names, tests[of], _answers(work, one, after, of)) for one in stages]
+
     def outcomes(after: int, of: int) -> list[Answered]:
-        return [
-            of_its_classes(task.outcomes(names, tests[of], _answers(work, one, after, of))) for one in stages
-        ]
+        return [of_its_classes(one) for one in told(after, of)]
 
     last = len(tests) - 1
     scores = {
         (after, of): float(intervals.draw({"": measure}, outcomes(after, of))[""].points.mean())
         for of in range(len(tests))
-        for after in range(of, len(tests))
+        for after in range(max(0, of - 1), len(tests))
     }
     rows = [
         _row(recipe, own_stages[of], intervals, measure, outcomes(of, of), outcomes(last, of))
         for of in range(last)
     ]
+    ahead = [_ahead(own_stages[of], intervals, measure, told(of - 1, of)) for of in range(1, len(tests))]
     lost = [max(scores[after, of] for after in range(of, last)) - scores[last, of] for of in range(last)]
     return {
         "method": task.keep.dumped(),
+        "foresees": task.keep.foresees,
         "metric": measure.name,
         "periods": rows,
+        "ahead": ahead,
+        "next": float(np.mean([scores[of - 1, of] for of in range(1, len(tests))])),
         "scores": [[scores[after, of] for of in range(after + 1)] for after in range(len(tests))],
         "average": float(np.mean([scores[last, of] for of in range(len(tests))])),
         "backward_transfer": float(np.mean([scores[last, of] - scores[of, of] for of in range(last)])),
@@ -149,6 +154,14 @@ def _row(
         "change": difference
         and {"value": difference.difference, "low": difference.low, "high": difference.high},
     }
+
+
+def _ahead(stage: str, intervals: Resampling, measure: Any, unseen: Sequence[Any]) -> dict[str, Any]:
+    """Of one later period: the figure and the mean loss on its test, before anything of it was learnt."""
+    drawn = intervals.draw({"": measure}, [of_its_classes(one) for one in unseen])[""]
+    found = intervals.summarise(drawn)
+    loss = float(np.mean([one.loss for one in unseen]))
+    return {"period": stage, "value": found and found.as_dict(), "loss": loss}
 
 
 def _answers(work: Work, stage: str, after: int, of: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from acclimate.pipeline.language_figures import figures_stage
 from acclimate.pipeline.material import brings_data, material_stage
+from acclimate.pipeline.other_texts import other_texts_stage
 from acclimate.pipeline.own_text import own_text_stages
 from acclimate.pipeline.periods import earlier_stages
 from acclimate.pipeline.pretrain import model_identity, pretrain_stage
@@ -47,6 +48,8 @@ def plan(recipe: Recipe, digests: Callable[[Path], str]) -> list[Stage]:
         stages.append(reference_stage(recipe, digests))
     if recipe.pretrain is not None:
         stages += [pretrain_stage(recipe, digests), figures_stage(recipe)]
+    if recipe.evaluate.texts:
+        stages.append(other_texts_stage(recipe, digests))
     if translates(recipe):
         stages.append(translations_stage(recipe))
     stages += [

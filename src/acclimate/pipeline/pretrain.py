@@ -106,6 +106,15 @@ def objective_labels(objective: Any) -> Labels | None:
     return Labels(objective.classes) if objective.classes else None
 
 
+def asked_tokens(store: TextStore, measured: Measured, likelihood: str | None) -> int:
+    """The tokens of the whole text that a model is asked for, or that stand for those that it is."""
+    if likelihood != "every":
+        return int(store.num_tokens)
+    # Ends of texts are asked for too, and cost bits; of a part of the text they stand for the whole.
+    asked = measured.counts.sum() / store.lengths[measured.ids].sum()
+    return round(float(asked * store.lengths.sum()))
+
+
 def require_positions(model: PreTrainedModel, setting: str, length: int) -> None:
     """Raises UserError when sequences of this length do not fit the model; only a checkpoint can surprise us here."""
     from acclimate.models.finding import family_of
@@ -250,11 +259,7 @@ class Pretraining:
         import numpy as np
 
         store = self.store(split)
-        tokens = store.num_tokens
-        if self.settings.objective.likelihood == "every":  # type: ignore[attr-defined]
-            # Ends of texts are asked for too, and cost bits; of a part of the text they stand for the whole.
-            asked = measured.counts.sum() / store.lengths[measured.ids].sum()
-            tokens = round(float(asked * store.lengths.sum()))
+        tokens = asked_tokens(store, measured, self.settings.objective.likelihood)  # type: ignore[attr-defined]
         return {
             f"{moment}/sums": measured.sums,
             f"{moment}/counts": measured.counts,

@@ -176,4 +176,12 @@ def _content(artifact: Artifact) -> str:
 
 
 def _versions(packages: Sequence[str]) -> dict[str, str]:
-    return {name: metadata.version(name) for name in packages}
+    return {name: _version(name) for name in packages}
+
+
+def _version(package: str) -> str:
+    """None of one that is not there: the stage that needs it says so."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "none"

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from acclimate.errors import UserError
 from acclimate.pipeline.accounting import account
 from acclimate.pipeline.independent import independently
 from acclimate.pipeline.periods import ANSWERS as OF_PERIODS
@@ -58,7 +59,10 @@ def examples_stage(recipe: Recipe, name: str, digests: Digests) -> Stage:
     def run(work: Work) -> None:
         from acclimate.transfer.examples.preparing import build_examples
 
-        statistics = build_examples(task, work.folder, work.tell)
+        try:
+            statistics = build_examples(task, work.folder, work.tell)
+        except UserError as error:
+            raise UserError(f"tasks.{name}: {error}") from None
         account(work, statistics)
 
     return Stage(
@@ -125,7 +129,7 @@ def task_stages(recipe: Recipe, name: str, digests: Digests) -> list[Stage]:
                 Stage(
                     name=task_stage_name(name, arm, number),
                     kind="task",
-                    version=3,
+                    version=4 if task.before else 3,
                     settings=settings,
                     outside=model_identity(recipe, digests) if start is None else {},
                     needs=_needs(
@@ -136,11 +140,18 @@ def task_stages(recipe: Recipe, name: str, digests: Digests) -> list[Stage]:
                         start,
                         *stages_before(recipe, name, arm, number).values(),
                     ),
-                    packages=("torch", "transformers"),
+                    packages=("torch", "transformers", *_used_by(task)),
                     run=_finetuning(recipe, name, arm, number),
                 )
             )
     return stages
+
+
+def _used_by(task: Any) -> list[str]:
+    """The packages of its ways of transfer."""
+    from acclimate.transfer.methods.method import chain
+
+    return sorted({name for one in chain(task.transfer) for name in one.packages})
 
 
 def _taking(recipe: Recipe, name: str, arm: Arm, number: int) -> Stage:
@@ -220,6 +231,8 @@ class Prepared:
             save_file(dict(told), folder / ANSWERS.format(part))
         write_json(folder / OUTCOME, outcome)
         if keeps:
+            if self.task.keep is not None:
+                self.task.keep.settle(self.model)
             _keep(folder / MODEL, self.model, self.tokenizer, self.task.sequence_length)
             self.task.accompany(folder / MODEL, self.model)
 

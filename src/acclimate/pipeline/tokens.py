@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
@@ -137,40 +137,48 @@ def _tasks(recipe: Recipe) -> list[tuple[str, Any]]:
 
 
 def _independent(recipe: Recipe) -> Iterator[HeldOutText]:
-    """Texts of independent tests. Nothing of them stays but hashes, and what the corpus had of them."""
-    from acclimate.corpus.document import Document, find_column
+    """What examples of independent tests say, those without a usable label too. Nothing of them stays but hashes, and
+    what the corpus had of them."""
+    from acclimate.corpus.document import Dropped, find_column
     from acclimate.corpus.leakage.held_out import HeldOutText
-    from acclimate.transfer.examples.sources import open_independent
+    from acclimate.transfer.examples.sources import open_independent, roles_of
 
     for name, task in _tasks(recipe):
         reader = open_independent(task)
-        for one in reader.read() if reader is not None else ():
-            if isinstance(one, Document):
-                pair = getattr(task, "pair", None)
-                second = find_column(one.fields, pair) if pair is not None else None
-                for text in (one.text, second and one.fields[second]):
-                    if text:
-                        yield HeldOutText(name, "independent_test", one.place, text)
+        for record in reader.records() if reader is not None else ():
+            if isinstance(record, Dropped):
+                continue
+            row = task.row(record)
+            if isinstance(row, Dropped):
+                key = find_column(record.fields, next(iter(roles_of(task).values())))
+                said = _said("" if key is None else record.fields[key].strip(), None, {})
+            else:
+                said = _said(row.text, row.pair, row.more)
+            for text in said:
+                yield HeldOutText(name, "independent_test", record.place, text)
 
 
 def _held_out(work: Work, stages: tuple[str, ...]) -> Iterator[HeldOutText]:
     from acclimate.corpus.leakage.held_out import HeldOutText
-    from acclimate.corpus.readers.line_breaks import joined
     from acclimate.transfer.examples.preparing import read_examples
 
     for stage in stages:
         for split in ("validation", "test"):
-            examples = read_examples(work.inputs[stage].folder, split)
-            task = stage.removeprefix("examples-")
-            for texts in (examples.texts, examples.pairs or ()):
-                for id, text in zip(examples.ids, texts, strict=False):
-                    yield HeldOutText(task, split, id, text)
-            for id, text, more in zip(examples.ids, examples.texts, examples.more, strict=True):
-                for target in more.get(
-                    "targets", ()
-                ):  # what is to be written, and a text that was parted for it
-                    yield HeldOutText(task, split, id, target)
-                    yield HeldOutText(task, split, id, joined([text, target]))
+            found = read_examples(work.inputs[stage].folder, split)
+            pairs: Sequence[str | None] = found.pairs or [None] * len(found)
+            for id, text, pair, more in zip(found.ids, found.texts, pairs, found.more, strict=True):
+                for one in _said(text, pair, more):
+                    yield HeldOutText(stage.removeprefix("examples-"), split, id, one)
+
+
+def _said(text: str, pair: str | None, more: Mapping[str, Any]) -> Iterator[str]:
+    """An example's texts, what is to be written for it, and the text that was parted into these."""
+    from acclimate.corpus.readers.line_breaks import joined
+
+    yield from (one for one in (text, pair) if one)
+    for target in more.get("targets", ()):
+        yield target
+        yield joined([text, target])
 
 
 def _texts(work: Work, stage: str, split: str) -> Iterator[str]:

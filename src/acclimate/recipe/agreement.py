@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from acclimate.recipe.settings import nearest, problem
@@ -19,6 +19,9 @@ def require_heads(recipe: Any) -> None:
         if settings.kind not in family.kinds:
             words = f"the family {name} has no head for {settings.registered_as[1]}"
             raise problem(words, at=("tasks", task))
+        method = getattr(settings, "transfer", None)
+        if method is not None and (reason := method.refuses(family)):
+            raise problem(reason, at=("tasks", task, settings.registered_as[1], "transfer"))
         if idle := settings.idle():
             raise problem(": ".join(idle), at=("tasks", task, settings.registered_as[1], idle[0]))
     if recipe.pretrain is None:
@@ -76,7 +79,7 @@ def require_regularity(recipe: Any) -> None:
     for at, settings, asked in parts:
         if settings is None:
             continue
-        names = [one.registered_as[1] for one in settings.regularise]
+        names = _names(settings.regularise)
         for number, one in enumerate(settings.regularise):
             if names.index(names[number]) < number:
                 raise problem(f"{names[number]} stands here twice", at=(*at, "regularise", number))
@@ -89,12 +92,19 @@ def require_regularity(recipe: Any) -> None:
         if keep is not None and keep.goes_alone and any(one.needs_scores for one in settings.regularise):
             words = f"{keep.registered_as[1]} and r_drop both take the loss apart; leave one of them out"
             raise problem(words, at=(*at, "keep"))
+        if keep is not None and keep.projects and "accumulate_by_layer" in _names(settings.gradients):
+            words = "needs the whole gradient, which accumulate_by_layer uses up; leave one of them out"
+            raise problem(f"{keep.registered_as[1]}: {words}", at=(*at, "keep"))
         if settings.average is None:
             continue
         if settings.optimizer.registered_as[1] == "nt_asgd":
             raise problem("nt_asgd averages the weights itself; leave one of them out", at=(*at, "average"))
         if getattr(settings, "grow", None) is not None:
             raise problem("weights of models of different depth cannot be averaged", at=(*at, "average"))
+
+
+def _names(parts: Iterable[Any]) -> list[str]:
+    return [one.registered_as[1] for one in parts]
 
 
 def _require_use(settings: Any, at: tuple[str, ...]) -> None:
@@ -126,11 +136,18 @@ def require_together(recipe: Any) -> None:
         raise problem(
             f"takes two tasks or more, each once; found {', '.join(chosen) or 'none'}", at=("together",)
         )
+    if together.share == "embeddings" and recipe.model is not None and not recipe.model.has_table:
+        family = recipe.model.registered_as[1]
+        words = f"models of the family {family} have no table of tokens to share; share the `body`"
+        raise problem(words, at=("together", "share"))
     seeds = {recipe.tasks[name].seeds for name in chosen}
     if len(seeds) > 1:
         raise problem("tasks that are learnt together need as many `seeds` each", at=("together", "tasks"))
     for name in chosen:
         task = recipe.tasks[name]
+        if task.only_judged:
+            words = f"nothing is learnt for {name} ({task.registered_as[1]}), so not together with others either; name"
+            raise problem(f"{words} those that learn", at=("together", "tasks"))
         own = {
             "transfer": task.transfer.registered_as[1] != "full",
             "before": task.before,
@@ -140,6 +157,19 @@ def require_together(recipe: Any) -> None:
         if idle := [key for key, said in own.items() if said]:
             words = f"is learnt with others: its own `{idle[0]}` would have no effect"
             raise problem(f"{words}; see `together`", at=("tasks", name, idle[0]))
+
+
+def require_texts(recipe: Any) -> None:
+    """Raises ValidationError for other texts that the pretraining could not be asked about."""
+    at = ("evaluate", "texts")
+    if not recipe.evaluate.texts:
+        return
+    if recipe.pretrain is None:
+        raise problem("the model is measured before and after `pretrain`, which this recipe has not", at=at)
+    objective = recipe.pretrain.objective
+    if objective.likelihood is None or objective.brings_data or objective.knows_sources:
+        name = objective.registered_as[1]
+        raise problem(f"{name} does not tell how likely a plain text is; mlm and clm do, among others", at=at)
 
 
 def require_growth(recipe: Any) -> None:

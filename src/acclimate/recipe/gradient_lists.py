@@ -30,15 +30,20 @@ def once_each(parts: list[Component]) -> list[Component]:
 
 
 def require_gradients(recipe: Any) -> None:
-    """Raises ValidationError where gradients do not go with the objective, the task or the hardware."""
+    """Raises ValidationError where gradients do not go with the objective, the tasks or the hardware."""
     for place, training in _trainings(recipe):
         for number, part in enumerate(getattr(training, "gradients", ())):
-            if reason := _refused(part, recipe, training, is_task=place[0] == "tasks"):
+            of_tasks = place[0] in ("tasks", "together")
+            reason = _refused(part, recipe, training, is_task=of_tasks)
+            reason = reason or _refused_of_several(part, training, several=place[0] == "together")
+            if reason:
                 raise problem(f"{part.registered_as[1]}: {reason}", at=(*place, "gradients", number))
 
 
 def _trainings(recipe: Any) -> list[tuple[tuple[str, ...], Any]]:
-    found = [] if recipe.pretrain is None else [(("pretrain",), recipe.pretrain)]
+    found: list[tuple[tuple[str, ...], Any]] = []
+    found += [] if recipe.pretrain is None else [(("pretrain",), recipe.pretrain)]
+    found += [] if recipe.together is None else [(("together",), recipe.together)]
     return found + [(("tasks", name, task.registered_as[1]), task) for name, task in recipe.tasks.items()]
 
 
@@ -64,6 +69,8 @@ def _refused(part: Any, recipe: Any, training: Any, *, is_task: bool) -> str | N
             )
         if ranks > 1:
             return f"ranks do not share the losses of its threshold; expected hardware.ranks 1, found {ranks}"
+    if getattr(part, "of_several", False) and ranks > 1:
+        return f"ranks do not share each task's gradient; expected hardware.ranks 1, found {ranks}"
     if getattr(part, "wants_reference", False):
         if objective is None:
             return "a task has no objective for reference texts; it is for pretrain"
@@ -73,6 +80,22 @@ def _refused(part: Any, recipe: Any, training: Any, *, is_task: bool) -> str | N
             return (
                 f"the reference's gradient is not shared by ranks; expected hardware.ranks 1, found {ranks}"
             )
+    return None
+
+
+def _refused_of_several(part: Any, training: Any, *, several: bool) -> str | None:
+    """Why the part does not go with so many tasks or objectives; None: it does."""
+    if several and getattr(part, "by_sequence", False):
+        return (
+            "the loss of several tasks has no threshold of its own; it is for a task that is learnt by itself"
+        )
+    if not getattr(part, "of_several", False):
+        return None
+    objective = getattr(training, "objective", None)
+    if not several and (objective is None or objective.registered_as[1] != "mix"):
+        return "nothing conflicts where one thing is learnt; it is for `together`, and for the objective mix"
+    if any(one.registered_as[1] == "accumulate_by_layer" for one in training.gradients):
+        return "it needs the whole gradient of each task, which accumulate_by_layer uses up; leave one of them out"
     return None
 
 

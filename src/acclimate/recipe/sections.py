@@ -14,6 +14,7 @@ from acclimate.recipe.agreement import (
     require_marks,
     require_regularity,
     require_streams,
+    require_texts,
     require_together,
 )
 from acclimate.recipe.corpus_section import Corpus
@@ -28,6 +29,7 @@ from acclimate.recipe.roles import (
     Interval,
     Objective,
     Optimizer,
+    Reader,
     Regulariser,
     Schedule,
     Segmentation,
@@ -99,14 +101,17 @@ class Pretrain(Settings):
 
 
 class Together(Settings):
-    """Tasks that are learnt in one training, over one body with a head for each (Caruana 1997; Liu et al. 2019). What
-    is said here stands in the place of what each task says of its own training; data, metrics, seeds and baseline
-    stay theirs."""
+    """Tasks that are learnt in one training, over one body with a head for each (Caruana 1997; Liu et al. 2019), or
+    over one embedding with a body for each (Collobert and Weston 2008). What is said here stands in the place of what
+    each task says of its own training; data, metrics, seeds and baseline stay theirs."""
 
     tasks: list[str] | None = None
     """Which tasks; all of the recipe unless given."""
     alpha: float = Field(default=0.5, ge=0, le=1)
     """Tasks are drawn with p ∝ n^α of their n examples: 1 as they are, 0 all alike; a half between (square root)."""
+    share: Literal["body", "embeddings"] = "body"
+    """What is one in all tasks: the whole `body` with a head for each, or the table of tokens alone (`embeddings`),
+    each task with a body of its own above it. What is shared gets the sum of the tasks' gradients."""
     weights: dict[str, float] | None = None
     """Of each task's loss, by its name; 1 unless given."""
     length: Every = Length.parse("5 epochs")
@@ -135,11 +140,23 @@ class Together(Settings):
         return self
 
 
+def _folder_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+        raise ValueError(f"{name!r} names a folder: letters, digits, `.`, `_`, `-` only, at most 64")
+    return name
+
+
+FolderName = Annotated[str, AfterValidator(_folder_name), Called("name")]
+
+
 class Evaluate(Settings):
     """How figures are stated."""
 
     intervals: Interval = Field(default="bootstrap")  # type: ignore[assignment]
     """How intervals are made."""
+    texts: dict[FolderName, Reader] = Field(default_factory=dict)
+    """Texts that are not of the domain, such as general ones, each under a name: bits per byte of the model on them
+    before the pretraining and after it, which shows what it forgets. Up to a million characters of each are used."""
 
 
 class Hardware(Settings):
@@ -160,15 +177,6 @@ class Hardware(Settings):
     """Processes that share each step of the pretraining, on this machine; with CUDA one for each device."""
     micro_batch: Batch | None = None
     """Most tokens or sequences in a rank's memory at once; a batch is added up from such pieces, exactly."""
-
-
-def _folder_name(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
-        raise ValueError(f"{name!r} names a folder: letters, digits, `.`, `_`, `-` only, at most 64")
-    return name
-
-
-FolderName = Annotated[str, AfterValidator(_folder_name), Called("name")]
 
 
 class Recipe(Settings):
@@ -205,6 +213,7 @@ class Recipe(Settings):
         require_together(self)
         require_growth(self)
         require_gradients(self)
+        require_texts(self)
         return self
 
 

@@ -53,7 +53,8 @@ _BOUNDS = {
 def nearest(word: object, choices: Iterable[str]) -> str:
     """A closing phrase that names the nearest of the choices, or all of them when none is near."""
     known = sorted(choices)
-    close = difflib.get_close_matches(str(word), known, n=1, cutoff=0.6)
+    close = [one for one in known if one.casefold() == str(word).casefold()]
+    close = close or difflib.get_close_matches(str(word), known, n=1, cutoff=0.6)
     if not close and len(str(word)) > 2:
         close = [one for one in known if str(word) in one]
     if len(close) == 1:

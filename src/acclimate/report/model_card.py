@@ -11,8 +11,18 @@ from acclimate.report.estimates import Estimate, metric_name
 from acclimate.report.model_kinds import purpose, usage
 from acclimate.report.model_summary import LIMITS, architecture
 from acclimate.report.numbers import count, legible, number, percent, size
+from acclimate.report.task_data import foresees
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~])")
+_FITTED = """# The head is none of Transformers': other programs would draw one at random in its place.
+from pathlib import Path
+
+from acclimate.models.loading import load_model
+from acclimate.transfer.methods.heads_put_in import furnish
+
+folder = Path(".")  # where this file is
+model = load_model(folder, "classification")
+furnish(model, folder)"""
 SMALLEST_LANGUAGE = 0.01
 """Languages below this share of the documents are not named in the front matter: detection errs by as much."""
 
@@ -141,6 +151,8 @@ def _results(figures: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
         for metric, one in _measured(figures, evaluation)
     ]
     text = _table("Results", rows)
+    if text and foresees(evaluation):
+        text += "\nThese are of the test's own period; this model answers for the period after it.\n"
     verdict = evaluation.get("verdict") or {}
     difference = Estimate.of(verdict, "difference")
     if text and difference:
@@ -151,5 +163,7 @@ def _results(figures: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
 
 
 def _usage(kind: str, config: Mapping[str, Any]) -> str:
+    if config.get("fitted_head"):
+        return f"## Use\n\n{_fenced(_FITTED, 'python')}\n"
     serving = "\n\nOr serve it: `acclimate serve FOLDER`." if purpose(kind).served else ""
     return f"## Use\n\n{_fenced(usage(kind, config), 'python')}{serving}\n"

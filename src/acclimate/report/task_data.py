@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from acclimate.report.estimates import Estimate, metric_name
@@ -62,10 +63,24 @@ def kept(task: TaskRecord) -> dict[str, Any] | None:
     ]
     return {
         "method": next(iter(told.get("method") or {}), ""),
+        "foresees": foresees(task.evaluation),
         "metric": metric_name(str(told.get("metric"))),
         "rows": rows,
+        "ahead": [
+            {
+                "name": f"period {place + 2}",
+                "value": Estimate.of(one.get("value")),
+                "loss": decimal(one.get("loss"), 3),
+            }
+            for place, one in enumerate(told.get("ahead") or [])
+        ],
         **{key: decimal(told.get(key), 3, signed=key != "average") for key in MEANS},
     }
+
+
+def foresees(evaluation: Mapping[str, Any]) -> bool:
+    """Whether the delivered model answers for the period after that of the test."""
+    return bool((evaluation.get("periods") or {}).get("foresees"))
 
 
 def _minute(time: str | None) -> str | None:

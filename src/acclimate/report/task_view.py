@@ -13,14 +13,16 @@ from acclimate.report.gather import RunRecord, TaskRecord
 from acclimate.report.heat_map import confusion_matrix, heat_map, mix_ups
 from acclimate.report.numbers import count, decimal, number, percent
 from acclimate.report.plots import Whisker, interval_strip
+from acclimate.report.predictions import is_number, named, prediction, words_of
 from acclimate.report.scales import linear_scale
 from acclimate.report.task_data import augmentation, independent_test, kept
+from acclimate.report.task_tables import clusters_table, written_tables
 from acclimate.report.verdict import main_metric, seed_values, task_verdict
 
 SPLITS = ("train", "validation", "test")
 EXAMPLES = 8
-CUT = 600
-"""Characters of a text that are shown."""
+_EVEN = 1.05
+"""How often the largest class may hold the smallest, where they are called equally large."""
 
 
 def task_view(task: TaskRecord, run: RunRecord) -> dict[str, Any]:
@@ -29,6 +31,7 @@ def task_view(task: TaskRecord, run: RunRecord) -> dict[str, Any]:
     labels = [str(label) for label in evaluation.get("labels") or []]
     matrix = confusion_matrix(evaluation.get("confusion"), labels)
     multi_label = bool(evaluation.get("multi_label"))
+    words = words_of(evaluation)
     return {
         "name": task.name,
         "statement": (evaluation.get("verdict") or {}).get("statement")
@@ -48,9 +51,12 @@ def task_view(task: TaskRecord, run: RunRecord) -> dict[str, Any]:
         "augmentation": augmentation(task),
         "independent": independent_test(task),
         "kept": kept(task),
+        "clusters": clusters_table(evaluation),
+        "written": written_tables(evaluation),
         "curves": task_curves(task),
-        "examples": [_prediction(one) for one in (evaluation.get("examples") or [])[:EXAMPLES]],
-        "worst": [_prediction(one) for one in (evaluation.get("worst") or [])[:EXAMPLES]],
+        "examples": [prediction(one, words) for one in (evaluation.get("examples") or [])[:EXAMPLES]],
+        "worst": [prediction(one, words) for one in (evaluation.get("worst") or [])[:EXAMPLES]],
+        "worst_are": words.worst,
     }
 
 
@@ -120,6 +126,7 @@ def _classes(counts: dict[str, Any], labels: list[str]) -> dict[str, Any] | None
         "rows": rows,
         "totals": [count(totals[split]) for split in splits],
         "imbalance": decimal(most / least, 1) if least else None,
+        "even": bool(least) and most / least < _EVEN,
         "largest": order[0],
         "smallest": order[-1],
     }
@@ -141,9 +148,9 @@ def _majority(statistics: dict[str, Any]) -> tuple[str, str] | None:
     """The commonest answer, and how much of the test set it would get right."""
     imbalance = statistics.get("imbalance") or {}
     answer = imbalance.get("majority")
-    if not answer or not _is_number(imbalance.get("majority_accuracy")):
+    if not answer or not is_number(imbalance.get("majority_accuracy")):
         return None
-    return ", ".join(_named(answer)), percent(imbalance["majority_accuracy"])
+    return ", ".join(named(answer)), percent(imbalance["majority_accuracy"])
 
 
 def _accounting(record: dict[str, Any]) -> list[tuple[str, str]]:
@@ -155,24 +162,3 @@ def _accounting(record: dict[str, Any]) -> list[tuple[str, str]]:
     if isinstance(dropped, dict):
         rows += [(f"dropped ({reason})", count(n)) for reason, n in sorted(dropped.items()) if number(n) > 0]
     return rows
-
-
-def _named(label: Any) -> list[str]:
-    return [str(one) for one in label] if isinstance(label, list) else [str(label)]
-
-
-def _prediction(record: dict[str, Any]) -> dict[str, Any]:
-    texts = [str(record[key]) for key in ("text", "pair") if record.get(key)]
-    truth, predicted = _named(record.get("label")), _named(record.get("predicted"))
-    return {
-        "texts": [text if len(text) <= CUT else text[:CUT].rstrip() + " …" for text in texts],
-        "label": truth,
-        "predicted": predicted,
-        "right": truth == predicted,
-        "probability": percent(record.get("probability")) if _is_number(record.get("probability")) else None,
-        "loss": decimal(record.get("loss"), 2) if _is_number(record.get("loss")) else None,
-    }
-
-
-def _is_number(value: Any) -> bool:
-    return math.isfinite(number(value))

@@ -14,6 +14,7 @@ from acclimate.report.gather import RunRecord, TaskRecord
 from acclimate.report.numbers import THIN, compact, decimal, duration, number, size
 from acclimate.report.plots import Whisker, interval_chart
 from acclimate.report.retrieval_view import retrieval_table
+from acclimate.report.task_data import foresees
 
 WITH = "with domain pretraining"
 WITHOUT = "without it"
@@ -66,7 +67,7 @@ def main_metric(task: TaskRecord, run: RunRecord) -> str | None:
     inner = next(iter(settings.values()), None) if isinstance(settings, dict) else None
     chosen = inner.get("metric") if isinstance(inner, dict) else None
     measured = list(task.evaluation.get("test") or {})
-    for name in (chosen, "macro_f1", *measured):
+    for name in (task.evaluation.get("metric"), chosen, "macro_f1", *measured):
         if isinstance(name, str) and name in measured:
             return name
     return None
@@ -109,7 +110,7 @@ def task_verdict(task: TaskRecord, run: RunRecord) -> dict[str, Any]:
         "baseline": baseline,
         "difference": difference,
         "outcome": outcome(difference),
-        "sentence": sentence(metric or "", trained, baseline, difference),
+        "sentence": sentence(metric or "", trained, baseline, difference, ahead=foresees(task.evaluation)),
         "seeds": verdict.get("seeds") or len(seed_values(task, "with")) or None,
         "p_value": p_value(verdict.get("p_value")),
         "plot": drawing(lambda width: interval_chart(rows, title=title, width=width), CARD),
@@ -126,14 +127,22 @@ def outcome(difference: Estimate | None) -> str | None:
 
 
 def sentence(
-    metric: str, trained: Estimate | None, baseline: Estimate | None, difference: Estimate | None
+    metric: str,
+    trained: Estimate | None,
+    baseline: Estimate | None,
+    difference: Estimate | None,
+    *,
+    ahead: bool = False,
 ) -> str:
-    """The result in plain words, beside the figures of the difference."""
+    """The result in plain words, beside the figures of the difference. ahead: the delivered model `foresees`."""
     if trained is None:
         return "This task has no test figures."
     name = metric_name(metric)
     if difference is None or baseline is None:
-        return f"The delivered model reaches a {name} of {trained.text} on the test set."
+        if ahead:
+            words = "The delivered model answers for the period after it."
+            return f"Of the test set's own period {name} is {trained.text}. {words}"
+        return f"The delivered model's {name} on the test set is {trained.text}."
     before, after = (decimal(one.value, difference.places) for one in (baseline, trained))
     if outcome(difference) == "open":
         return (
@@ -207,8 +216,22 @@ def _domain(run: RunRecord) -> dict[str, Any] | None:
         "table": [(name, row) for name, row in table if any(row)],
         "retrieval": retrieval_table(run.figures),
         "translation": _translation(run),
+        "others": _other_texts(run),
         "likelihood": run.figures.get("likelihood", "some" if measure == "bits_per_byte" else None),
     }
+
+
+def _other_texts(run: RunRecord) -> list[dict[str, Any]]:
+    """Bits per byte on texts that are not of the domain, and what became of them in words."""
+    words = {"worse": "fewer bits than before", "better": "more bits than before: it forgets"}
+    found = []
+    for name, told in ((run.metrics.get("pretrain") or {}).get("texts") or {}).items():
+        change = Estimate.of(told.get("change"))
+        moments = [Estimate.of((told.get(one) or {}).get("bits_per_byte")) for one in ("before", "after")]
+        if change is not None:  # more bits are worse, so the words for a difference are turned round
+            said = words.get(outcome(change) or "", "no change that can be told")
+            found.append({"name": name, "moments": moments, "change": change, "said": said})
+    return found
 
 
 def _translation(run: RunRecord) -> dict[str, Any] | None:

@@ -129,7 +129,7 @@ def table(lines: Sequence[Mapping[str, Any]], variants: Sequence[str], base: str
 
     lines: of each finished run its variant, seed, `measures`, seconds and peak memory.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     of: dict[str, list[Mapping[str, Any]]] = {name: [] for name in variants}
     for line in lines:
         of[line["variant"]].append(line)

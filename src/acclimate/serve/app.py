@@ -98,7 +98,7 @@ def serve(
         address = url(socket)
         say(f"{address} · loading {layout.name}")
         if layout.others:
-            say(f"not served, for they do not classify texts: {', '.join(layout.others)}")
+            say(f"not served: {layout.not_served}; of tasks, those that classify texts are")
         service.on_change = lambda changed: (
             say(f"{address} · ready, in {changed.models.embed.loaded.inference.precision}")
             if changed.status == "ready"

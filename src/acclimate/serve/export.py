@@ -101,7 +101,8 @@ def _chosen(layout: Layout, task: str | None) -> Source:
     tasks = {source.name: source for source in layout.tasks}
     if task is not None and task not in tasks:
         if task in layout.others:
-            raise UserError(f"{layout.root}: the task {task} does not classify texts, and is not exported")
+            does = layout.others[task]
+            raise UserError(f"{layout.root}: the task {task} {does}: only what classifies texts is exported")
         raise UserError(f"{layout.root}: {unknown_task(task, tasks)}")
     if task is None and layout.base is None and len(tasks) > 1:
         raise UserError(f"{layout.root}: holds several tasks, name one: {', '.join(sorted(tasks))}")

@@ -6,11 +6,12 @@ A run folder holds `model/` and `tasks/NAME/model/`; any other is taken as one m
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from acclimate.artifacts.json_object import read_object
 from acclimate.errors import UserError
 from acclimate.recipe.settings import nearest
 
@@ -22,6 +23,16 @@ _HEADS = (
     "score.weight",
 )
 _EMBEDDINGS = ("word_embeddings.weight", "embed_tokens.weight", "tok_embeddings.weight")
+_INSTEAD = {
+    "ForTokenClassification": "marks words",
+    "ForQuestionAnswering": "finds answers in a passage",
+    "ForMultipleChoice": "chooses among answers",
+    "ForConditionalGeneration": "writes texts",
+    "ForCausalLM": "writes texts",
+    "LMHeadModel": "writes texts",
+    "Model": "gives vectors",
+}
+"""How architectures are called → what their models do."""
 _HEADER_BYTES = 100_000_000
 
 
@@ -48,8 +59,13 @@ class Layout:
     base: Source | None
     """The masked language model or plain encoder; None where only tasks are served."""
     tasks: tuple[Source, ...] = ()
-    others: tuple[str, ...] = ()
-    """Names of tasks whose models are not served: they do not classify texts."""
+    others: Mapping[str, str] = field(default_factory=dict)
+    """Tasks whose models are not served → what these do instead of classifying texts, in words."""
+
+    @property
+    def not_served(self) -> str:
+        """The others in words."""
+        return ", ".join(f"{name} ({does})" for name, does in self.others.items())
 
     @property
     def sources(self) -> list[Source]:
@@ -72,12 +88,16 @@ def find_models(folder: str | Path) -> Layout:
     if _is_run(root):
         models = sorted(root.glob("tasks/*/model"))
         models = [model for model in models if _is_model(model)]
-        served = [model for model in models if _kind(_json(model / "config.json")) == "classification"]
+        served = [model for model in models if _kind(read_object(model / "config.json")) == "classification"]
         tasks = tuple(_read(model, name=model.parent.name) for model in served)
         base = _read(root / "model", name=root.name) if _is_base(root / "model", alone=not tasks) else None
         if base is None and not tasks:
             _read(models[0], name=root.name)  # says why it is not served
-        others = tuple(model.parent.name for model in models if model not in served)
+        others = {
+            model.parent.name: _instead(read_object(model / "config.json"))
+            for model in models
+            if model not in served
+        }
         return Layout(root, _run_name(root), base, tasks, others)
     if not _is_model(root):
         raise UserError(f"{folder}: no config.json, model/ or tasks/*/model/ in it; {_wanted()}")
@@ -97,7 +117,7 @@ def _is_model(folder: Path) -> bool:
 
 def _is_base(folder: Path, *, alone: bool) -> bool:
     """Whether to serve a run's pretrained model; where there are tasks besides, one that is not served is left out."""
-    return _is_model(folder) and (alone or _kind(_json(folder / "config.json")) is not None)
+    return _is_model(folder) and (alone or _kind(read_object(folder / "config.json")) is not None)
 
 
 def _is_run(folder: Path) -> bool:
@@ -110,12 +130,17 @@ def _run_name(root: Path) -> str:
 
 
 def _read(folder: Path, *, name: str) -> Source:
-    config = _json(folder / "config.json")
+    config = read_object(folder / "config.json")
     if config.get("auto_map"):
         raise UserError(
             f"{folder / 'config.json'}: auto_map names code to be run; such models are not served"
         )
     kind = _kind(config)
+    if config.get("fitted_head"):
+        raise UserError(
+            f"{folder}: its head was fitted to vectors, or is a forest (transfer.features): such models are judged, "
+            "not served; `by: logistic` and `by: svm` without `vector` make one that is"
+        )
     if config.get("problem_type") == "regression":
         raise UserError(f"{folder}: this model predicts numbers (regression); only classification is served")
     if kind is None:
@@ -152,9 +177,20 @@ def _kind(config: dict[str, Any]) -> Kind | None:
     if name.endswith(("ForMaskedLM", "ForPreTraining")):
         return "mlm"
     if name.endswith("ForSequenceClassification"):
-        return None if config.get("problem_type") == "regression" else "classification"
+        other = config.get("problem_type") == "regression" or config.get("fitted_head")
+        return None if other else "classification"
     writes = name.endswith("LMHeadModel") or config.get("is_encoder_decoder")
     return "encoder" if name.endswith("Model") and not writes else None
+
+
+def _instead(config: dict[str, Any]) -> str:
+    """What a model does that is not served."""
+    if config.get("fitted_head"):
+        return "has a fitted head"
+    if config.get("problem_type") == "regression":
+        return "predicts numbers"
+    name = _architecture(config)
+    return next((does for end, does in _INSTEAD.items() if name.endswith(end)), f"is a {name}")
 
 
 def _labels(folder: Path, config: dict[str, Any]) -> tuple[str, ...]:
@@ -201,7 +237,7 @@ def _weight_shapes(folder: Path) -> dict[str, list[int]]:
     """Shape of every tensor, from the files' headers."""
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        names = sorted(set(_json(index).get("weight_map", {}).values()))
+        names = sorted(set(read_object(index).get("weight_map", {}).values()))
         if not all(isinstance(name, str) and Path(name).name == name for name in names):
             raise UserError(f"{index}: weight_map is expected to name files of this folder")
     else:
@@ -238,18 +274,6 @@ def _header(file: Path) -> dict[str, list[int]]:
             f"{file}: {file.stat().st_size:,} bytes, its header says {end:,}: the file is cut off or damaged"
         )
     return shapes
-
-
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{file}: {error.strerror}") from error
-    except ValueError as error:
-        raise UserError(f"{file}: not valid JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise UserError(f"{file}: expected a JSON object")
-    return value
 
 
 def unknown_task(name: str, tasks: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,7 +70,7 @@ def model_routes(service: Service) -> APIRouter:
     async def predict(body: PredictRequest, request: Request) -> PredictResponse:
         """Classify texts."""
         lanes = service.models.classify
-        name = _task(body.task, list(lanes))
+        name = _task(body.task, list(lanes), service.layout.others)
         source = lanes[name].loaded.source
         queries = [
             Query(one.text, one.pair) if isinstance(one, TextPair) else Query(one) for one in body.texts
@@ -145,7 +145,13 @@ def life_routes(service: Service) -> APIRouter:
     return routes
 
 
-def _task(asked: str | None, names: Sequence[str]) -> str:
+def _task(asked: str | None, names: Sequence[str], others: Mapping[str, str]) -> str:
+    """The task that is meant. others: those that are not served → what they do instead."""
+    if asked is not None and asked in others:
+        served = f"served: {', '.join(sorted(names))}" if names else "no task is served here"
+        raise Refusal(
+            404, "task_not_served", f"the task {asked!r} {others[asked]}, and is not served; {served}"
+        )
     if not names:
         raise Refusal(404, "no_model", "no task is served here")
     if asked is None:

@@ -65,6 +65,8 @@ class TaskSettings(Component):
     """The kind of model (`models/kinds.py`) that it needs."""
     scores: ClassVar[bool] = False
     """Whether its objective can tell the probabilities that it scores (`ScoredObjective`)."""
+    one_row: ClassVar[bool] = False
+    """Whether each of its sequences is of one example, and a row of the model's."""
     only_judged: ClassVar[bool] = False
     """Whether nothing is learnt for it: all of `data` are then its test."""
     columns: ClassVar[tuple[str, ...]] = ("text",)
@@ -214,27 +216,9 @@ class TaskSettings(Component):
 
     @model_validator(mode="after")
     def _transfer_fits(self) -> TaskSettings:
-        from acclimate.transfer.methods.method import chain
+        from acclimate.transfer.methods.fitting import require_fitting
 
-        for one in chain(self.transfer):
-            name = one.registered_as[1]
-            if one.kinds and self.purpose not in one.kinds:
-                raise problem(
-                    f"{name}: classifies whole texts, which {self.registered_as[1]} does not",
-                    at=("transfer",),
-                )
-            if getattr(self, "multi_label", False) and one.kinds:
-                raise problem(
-                    f"{name}: takes one class for each text; leave it or `multi_label` out", at=("transfer",)
-                )
-            if name == "discriminative" and getattr(self.optimizer, "layer_decay", 1.0) != 1.0:
-                raise problem(
-                    "discriminative: is the optimizer's `layer_decay`; give one of them", at=("transfer",)
-                )
-            if self.before and not one.by_gradient:
-                raise problem(
-                    f"{name}: nothing is learnt by gradients, which `before` needs", at=("transfer",)
-                )
+        require_fitting(self)
         return self
 
     @model_validator(mode="after")
@@ -322,7 +306,11 @@ class TaskSettings(Component):
 
     def data_settings(self) -> dict[str, Any]:
         """What decides the examples besides the sources' content, which `fingerprint` gives."""
-        return self.model_dump(mode="json", include={*_DATA, *self.columns, *self.shaping})
+        from acclimate.transfer.methods.auxiliary import further_column
+
+        further = further_column(self.transfer)
+        own = self.model_dump(mode="json", include={*_DATA, *self.columns, *self.shaping})
+        return {**own, "further": further} if further is not None else own
 
     # How a model is tuned to them.
 

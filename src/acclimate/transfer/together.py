@@ -1,10 +1,11 @@
-"""Several tasks learnt together: one body, a head for each, and the best weights of each by its own validation."""
+"""Several tasks learnt together: one body or embedding, a head for each, the best weights of each by its own
+validation."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import nn
@@ -41,14 +42,17 @@ class Member:
     stopped: bool = False
 
 
-class OneBody(nn.Module):  # type: ignore[misc]
-    """Models of several tasks on one body; the first one's stands in all of them."""
+class Sharing(nn.Module):  # type: ignore[misc]
+    """Models of several tasks on one body, or on one table of tokens; the first one's stands in all of them."""
 
-    def __init__(self, members: Sequence[Member]) -> None:
+    def __init__(self, members: Sequence[Member], share: Literal["body", "embeddings"]) -> None:
         super().__init__()
         first = members[0].model
         for member in members[1:]:
-            setattr(member.model, first.base_model_prefix, first.base_model)
+            if share == "body":
+                setattr(member.model, first.base_model_prefix, first.base_model)
+            else:
+                member.model.set_input_embeddings(first.get_input_embeddings())
         self.tasks = nn.ModuleDict({f"task {number}": one.model for number, one in enumerate(members)})
 
     @property
@@ -74,7 +78,7 @@ def tune_together(how: Any, members: Sequence[Member], *, seed: int, around: Aro
     A task whose own validation has not been better `patience` times in a row no longer counts in the loss; when none
     counts any more, training is over.
     """
-    body = OneBody(members).to(around.device)
+    body = Sharing(members, how.share).to(around.device)
     weights = [float((how.weights or {}).get(one.name, 1.0)) for one in members]
     parts = [_Of(regularised(one.train.objective, how.regularise, one.model), one.model) for one in members]
     objective = MixedObjective(parts, [one.name for one in members], weights)  # type: ignore[arg-type]
@@ -129,6 +133,6 @@ def _look(member: Member, around: Around, patience: int | None) -> float:
 
 
 def settle(member: Member) -> PreTrainedModel:
-    """The task's model with its best weights. The body is shared: one task at a time can be settled."""
+    """The task's model with its best weights. Those of what is shared, too: one task at a time can be settled."""
     member.model.load_state_dict(member.best)
     return member.model

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
 from acclimate.batching.sequence_store import SequenceStore
+from acclimate.engine.feed import Feed
 from acclimate.engine.fit import Record
 from acclimate.engine.precision import Precision
 from acclimate.objectives.protocol import Objective
@@ -56,9 +57,13 @@ class Around:
     micro_batch: Length | None = None
     describe: Callable[[int], str] = str
     """Names a training sequence in messages."""
+    facts: Callable[[int], Mapping[str, Any]] = lambda number: {}
+    """What else is known of a training sequence's example (`Row.more`)."""
     watch: Callable[[Record, Progress], None] = lambda record, progress: None
     wrap: Callable[[Any], Any] = lambda objective: objective
     """What is done to the objective that is trained on, after the regularisers."""
+    reference: Feed | None = None
+    """Sequences of the objective that is trained on whose loss no step is to raise, to first order."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from foreign_writers import close, own_weights, write_json, write_vocabulary
+from safetensors.torch import save_file
 from transformers import (
     AutoTokenizer,
     BertConfig,
@@ -134,10 +135,29 @@ def test_a_pickle_that_holds_code_is_refused_and_never_run(tmp_path: Path, bert:
     assert (tmp_path / "exploded").exists()
 
 
+def test_a_file_that_is_cut_off_is_told(tmp_path: Path, bert: Any) -> None:
+    folder = write(tmp_path / "in", bert, older(bert))
+    path = folder / "pytorch_model.bin"
+    for archive in (True, False):
+        torch.save(older(bert), path, _use_new_zipfile_serialization=archive)
+        whole = path.read_bytes()
+        for size in (len(whole) // 2, len(whole) - 10):
+            path.write_bytes(whole[:size])
+            with pytest.raises(UserError, match=rf"cut off after {size:,} bytes, so that not all weights"):
+                import_checkpoint(folder, tmp_path / "out")
+    path.unlink()
+    save_file(older(bert), folder / "model.safetensors")
+    with pytest.raises(UserError, match="it holds safetensors already"):
+        import_checkpoint(folder, tmp_path / "out")
+    weights = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(weights[:-10])
+    with pytest.raises(UserError, match=r"model.safetensors: cut off or damaged"):
+        import_checkpoint(folder, tmp_path / "out")
+
+
 def test_what_cannot_be_read_is_one_message(tmp_path: Path, bert: Any) -> None:
     folder = write(tmp_path / "in", bert, older(bert))
-    whole = (folder / "pytorch_model.bin").read_bytes()
-    for damaged in (b"", b"not a pickle", whole[: len(whole) // 2], whole[:40], bytes(100)):
+    for damaged in (b"", b"not a pickle", bytes(100)):
         (folder / "pytorch_model.bin").write_bytes(damaged)
         with pytest.raises(UserError, match="is no file of torch weights"):
             import_checkpoint(folder, tmp_path / "out")
@@ -148,7 +168,7 @@ def test_what_cannot_be_read_is_one_message(tmp_path: Path, bert: Any) -> None:
     account = import_checkpoint(folder, tmp_path / "out")
     assert not account.complete and not (tmp_path / "out").exists()
     for text, message in (
-        ("{", "it is not JSON"),
+        ("{", "not valid JSON"),
         ("[]", "expected a JSON object"),
         ('{"model_type": "nothing"}', "knows no model of type 'nothing'"),
         ('{"model_type": "bert", "hidden_size": "wide"}', "the settings make no"),

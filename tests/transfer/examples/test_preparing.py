@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from acclimate.errors import UserError
-from acclimate.transfer.examples.preparing import read_examples, read_labels, read_statistics
+from acclimate.transfer.classes.regression import Regression
+from acclimate.transfer.examples.preparing import build_examples, read_examples, read_labels, read_statistics
 
 HEAD = "text\tlabel\n"
 FILES = {"train": "train.tsv", "test": "test.tsv"}
@@ -256,7 +258,11 @@ def test_a_class_with_one_example_is_not_held_out_of_training(build):
         ({"train.tsv": HEAD + "x\ty\n"}, {"pair": 5}, ["no column 5 (pair)", "0 to 1"]),
         ({"train.tsv": ""}, {}, ["train.tsv", "no labelled example", "empty 1"]),
         ({"train.tsv": HEAD}, {}, ["train.tsv", "no labelled example"]),
-        ({"test.tsv": HEAD + _rows(20)}, {}, ["class 'a' has no training example left"]),
+        (
+            {"test.tsv": HEAD + _rows(20)},
+            {},
+            ["the train part is empty: its examples are all held out for another part"],
+        ),
         ({"train.tsv": HEAD + _rows(4, "abcd")}, {}, ["validation part is empty", "`validation` file"]),
         (
             {"validation.tsv": HEAD + "one\ta\n"},
@@ -294,6 +300,30 @@ def test_one_source_is_split_with_duplicates_on_one_side(build):
     _, alone = build({"all.tsv": HEAD + "".join(families)}, data="all.tsv", near=None)
     apart = Counter(text.split()[-1].split("-")[0] for text in read_examples(alone, "test").texts)
     assert set(apart.values()) != {3}  # without `near` the copies do fall apart
+
+
+@pytest.mark.parametrize(
+    ("texts", "near", "why"),
+    [
+        (
+            ["这件衣服很好看，颜色也很正，穿着很舒服。" + "！" * n for n in range(1, 40)],
+            0.8,
+            "39 examples fall into 1 group of texts that are like each other (`near`), and a group stays",
+        ),
+        (["the same words"] * 9, None, "9 examples fall into 1 group of texts that are equal, and"),
+        (["one", "二"], None, "there are 2 examples to split; give more examples, or larger shares"),
+    ],
+)  # fmt: skip
+def test_why_a_part_of_the_split_is_empty_is_said(
+    tmp_path: Path, texts: list[str], near: float | None, why: str
+) -> None:
+    path = tmp_path / "rated.tsv"
+    path.write_text("text\tscore\n" + "".join(f"{text}\t{n}\n" for n, text in enumerate(texts)), "utf-8")
+    task = Regression.model_validate({"data": {"path": str(path)}, "near": near})
+    (tmp_path / "made").mkdir()
+    with pytest.raises(UserError, match="part is empty") as caught:
+        build_examples(task, tmp_path / "made")
+    assert why in str(caught.value)
 
 
 def test_a_class_that_a_part_of_the_split_would_lack_is_named(build):

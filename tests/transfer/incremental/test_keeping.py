@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,18 @@ from acclimate.batching.packed import PackedBatch
 from acclimate.models.building import Labels
 from acclimate.models.families.bert import Bert
 from acclimate.models.family import Vocabulary
+from acclimate.optim.schedules import Constant
+from acclimate.optim.sgd import Sgd
+from acclimate.recipe.units import Length
 from acclimate.tokenizer.untrained import untrained_tokenizer
 from acclimate.transfer.classes.classifying import Classifying
 from acclimate.transfer.examples.preparing import Examples
 from acclimate.transfer.incremental.ahead import LookingAhead
 from acclimate.transfer.incremental.anchors import Distilled, Elastic, fisher_information
-from acclimate.transfer.incremental.keeping import Joint, JointThenNew, Nothing, Replay
-from acclimate.transfer.incremental.periods import drawn, joined
+from acclimate.transfer.incremental.keeping import AGem, Joint, JointThenNew, Nothing, Replay
+from acclimate.transfer.incremental.periods import Period, drawn, joined, learn
+from acclimate.transfer.methods.full import Full
+from acclimate.transfer.tuning import Around
 
 TEXTS = ["a b c", "一 二", "d", "e f g h i", "三 四 五 六", "j k"]
 LABELS = [0, 1, 0, 1, 2, 2]
@@ -154,3 +160,77 @@ def test_looking_ahead_is_the_slope_one_step_on() -> None:
     for name, one in want.items():
         assert torch.allclose(found[name], one, rtol=1e-3, atol=1e-5), name
     assert not torch.allclose(found["classifier.weight"], plain["classifier.weight"], rtol=1e-3, atol=1e-5)
+
+
+class Looking:
+    """Stands for a gradient transform: keeps what it is handed."""
+
+    def __init__(self, seen: list[dict[str, torch.Tensor]]) -> None:
+        self._seen = seen
+
+    def build(self) -> Looking:
+        return self
+
+    def __call__(self, gradients: Any) -> dict[str, float]:
+        self._seen.append({name: one.grad.to_dense().clone() for name, one in gradients.parameters})
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+
+def contrary(number: int, first: int, turned: bool) -> Examples:
+    """Words that are all of one class, another one where they are turned."""
+    labels = np.full(number, int(turned))
+    return Examples(
+        [f"{turned}:{first + n}" for n in range(number)], [f"w{20 + n}" for n in range(number)], None, labels
+    )
+
+
+def test_no_step_of_a_gem_goes_against_the_memory() -> None:
+    part = [contrary(8, 10 * turned, bool(turned)) for turned in range(2)]
+    periods = [Period(one, one, one) for one in part]
+
+    def learnt(keep: Any) -> tuple[Any, list[dict[str, torch.Tensor]], list[float]]:
+        model, seen, told = classifier(), [], []
+        around = Around(
+            watch=lambda record, progress: told.append(getattr(record, "figures", {}).get("projected", -1.0))
+        )
+        how = SimpleNamespace(
+            keep=keep,
+            transfer=Full(),
+            length=Length(3, "epochs"),
+            batch=Length(8, "sequences"),
+            optimizer=Sgd(lr=0.05),
+            schedule=Constant(),
+            gradients=[Looking(seen)],
+            regularise=[],
+            average=None,
+            patience=None,
+        )
+        work = Classifying(untrained_tokenizer(300), num_classes=3, sequence_length=16)
+        found = learn(how, work, model, periods, seed=3, around=around)
+        return found, seen, told
+
+    found, seen, told = learnt(AGem(memory=8, batch=Length(8, "sequences")))
+    assert [one for one in told if one >= 0] == [1.0] * 3  # in the second period alone, where all is contrary
+    plain, bare, _ = learnt(Nothing())
+    assert all(torch.equal(one, bare[0][name]) for name, one in seen[0].items())
+    # The first step of the second period: without the part along the memory's gradient, which is left at right angles.
+    own, new = bare[3], seen[3]
+    along = {name: own[name] - one for name, one in new.items()}
+    inner = sum(float((new[name] * one).sum()) for name, one in along.items())
+    size = sum(float((one * one).sum()) for one in along.values())
+    assert size > 0 and abs(inner) < 1e-3 * size
+    again, _, _ = learnt(AGem(memory=8, batch=Length(8, "sequences")))
+    assert all(
+        np.array_equal(one["scores"], again.answers[at]["scores"]) for at, one in found.answers.items()
+    )
+    assert not np.array_equal(found.answers[1, 0]["scores"], plain.answers[1, 0]["scores"])
+
+
+def test_what_is_remembered_is_as_much_of_every_period() -> None:
+    old = [contrary(30, 0, False), contrary(4, 50, True), contrary(30, 90, False)]
+    told = AGem(memory=20).remembered(old, 1)
+    assert [len(one) for one in told] == [7, 4, 7]
+    assert [one.ids for one in told] == [one.ids for one in AGem(memory=20).remembered(old, 1)]

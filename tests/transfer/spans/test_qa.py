@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,12 @@ def test_answers_are_found_in_their_passages_and_lost_ones_told(read: Any) -> No
     assert answers["test"]["samples"] == [
         {"id": answers["test"]["samples"][0]["id"], "question": "Who else?", "answers": ["Adam"]}
     ]
+    assert [re.sub(r"\d+ questions", "n questions", one.partition(";")[0]) for one in told["warnings"]] == [
+        "train: the answer of 1 of n questions is not in the passage",
+        "test: the answer of 1 of n questions is not in the passage",
+    ]
+    assert "they are not learnt from; the first: " in told["warnings"][0]
+    assert "they are asked all the same; the first: " in told["warnings"][1]
     assert sum(answers[part]["moved"] for part in ("train", "validation")) == 2
     test = parts["test"]
     start = test.pairs[0].index("Paris")  # type: ignore[index]

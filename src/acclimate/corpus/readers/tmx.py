@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, cast
-from xml.etree import ElementTree
+from typing import ClassVar
+from xml.etree.ElementTree import Element
 
 from acclimate.corpus.document import Dropped
 from acclimate.corpus.readers.corpus_file import CorpusFile
 from acclimate.corpus.readers.entries import WRONG_SHAPE, Entry, shown
 from acclimate.corpus.readers.moses import Parallel
 from acclimate.corpus.readers.shaped import ShapedReader
+from acclimate.corpus.readers.xml_elements import BrokenXml, elements
 
-_Event = tuple[str, ElementTree.Element]
-_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
-_PIECE = 1 << 16
+_LANGUAGE = "http://www.w3.org/XML/1998/namespace}lang"
 _CODES = ("bpt", "ept", "it", "ph", "ut")
 """Elements inside a segment whose content is markup of the original document, not text."""
 
@@ -41,27 +40,16 @@ class TmxReader(ShapedReader):
         self.settings = settings
 
     def entries(self, file: CorpusFile) -> Iterator[Entry | Dropped]:
-        parser: ElementTree.XMLPullParser[Any] = ElementTree.XMLPullParser(events=("start", "end"))
-        root: ElementTree.Element | None = None
-        number = 0
+        found = elements(file.blocks(), ("tu",))
         try:
-            for piece in _pieces(file.blocks()):
-                parser.feed(piece)
-                for event, element in cast(Iterator[_Event], parser.read_events()):
-                    if root is None:
-                        root = element
-                        if _name(root) != "tmx":
-                            yield self._not_so(file, 1, f"the root is <{_name(root)}>")
-                            return
-                    elif event == "end" and _name(element) == "tu":
-                        number += 1
-                        yield self._unit(element, file.place(f"tu[{number}]"))
-                        # What was read is let go; else the whole file would stay.
-                        for parent in root:
-                            parent.clear()
-            parser.close()
-        except ElementTree.ParseError as error:
-            yield self._not_so(file, error.position[0], str(error))
+            root = next(found)
+            if root.tag != "tmx":
+                yield self._not_so(file, 1, f"the root is <{root.tag}>")
+                return
+            for number, unit in enumerate(found, 1):
+                yield self._unit(unit, file.place(f"tu[{number}]"))
+        except BrokenXml as error:
+            yield self._not_so(file, error.line, str(error))
 
     def _not_so(self, file: CorpusFile, line: int, why: str) -> Dropped:
         found = (
@@ -69,34 +57,23 @@ class TmxReader(ShapedReader):
         )
         return Dropped(WRONG_SHAPE, file.place(line), f"expected {self.expected}, found {found}: {why}")
 
-    def _unit(self, unit: ElementTree.Element, place: str) -> Entry | Dropped:
+    def _unit(self, unit: Element, place: str) -> Entry | Dropped:
         texts = dict.fromkeys(self.settings.sides, "")
         for variant in unit:
-            if _name(variant) != "tuv":
+            if variant.tag != "tuv":
                 continue
             language = (variant.get(_LANGUAGE) or variant.get("lang") or "").lower().replace("_", "-")
             for side in self.settings.sides:
                 wanted = side.lower().replace("_", "-")
                 if not texts[side] and (language == wanted or language.startswith(wanted + "-")):
-                    texts[side] = next((_text(one) for one in variant if _name(one) == "seg"), "")
+                    texts[side] = next((_text(one) for one in variant if one.tag == "seg"), "")
         return self.settings.pair(place, list(texts.values()))
 
 
-def _pieces(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Small ones, for a piece's elements are all held at once."""
-    for block in blocks:
-        for start in range(0, len(block), _PIECE):
-            yield block[start : start + _PIECE]
-
-
-def _name(element: ElementTree.Element) -> str:
-    return element.tag.rpartition("}")[2]
-
-
-def _text(segment: ElementTree.Element) -> str:
+def _text(segment: Element) -> str:
     parts = [segment.text or ""]
     for inner in segment:
-        if _name(inner) not in _CODES:
+        if inner.tag not in _CODES:
             parts.append(_text(inner))
         parts.append(inner.tail or "")
     return " ".join("".join(parts).split())

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
 """How torch names what it refuses to call."""
+_ARCHIVE = b"PK\x03\x04"
 _HOLDERS = ("model", "module", "state_dict", "model_state_dict")
 """Under which programs keep the weights when the file holds more than them."""
 
@@ -45,9 +46,21 @@ def read_pickled(path: Path) -> Any:
                 f"{path}: refused: it holds code ({named[1]}), which was not run; import takes files of weights, "
                 "numbers and plain settings. If you trust it, load it where it was written and save its weights alone"
             ) from None
+        if _cut_off(path, error):
+            size = path.stat().st_size
+            raise UserError(
+                f"{path}: cut off after {size:,} bytes, so that not all weights are in it; fetch it again"
+            ) from None
         raise UserError(
             f"{path} is no file of torch weights that can be read without running code, or it is damaged"
         ) from None
+
+
+def _cut_off(path: Path, error: Exception) -> bool:
+    """Whether the file's end is missing: of an archive its table of contents, else bytes that the pickle announces."""
+    with path.open("rb") as file:
+        archive = file.read(len(_ARCHIVE)) == _ARCHIVE
+    return not zipfile.is_zipfile(path) if archive else "unexpected EOF" in str(error)
 
 
 def weights_in(loaded: Any, path: Path) -> dict[str, torch.Tensor]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from acclimate.artifacts.json_object import read_object
 from acclimate.errors import UserError
+from acclimate.models.folder import require_whole
 from acclimate.models.importing import fairseq, google, uer
 from acclimate.models.importing.pickled import read_pickled, weights_in
 from acclimate.models.importing.tensor_bundle import TensorBundle
@@ -109,6 +110,7 @@ def _pickle(source: Path) -> Path:
             f"{source}: holds several checkpoints, name one: {', '.join(one.name for one in found)}"
         )
     if any(source.glob("*.safetensors")):
+        require_whole(source)
         raise UserError(
             f"{source}: it holds safetensors already; a recipe takes the folder as it is (model.checkpoint)"
         )
@@ -117,7 +119,7 @@ def _pickle(source: Path) -> Path:
 
 def _pieces(index: Path) -> dict[str, Tensor]:
     """The weights of a checkpoint in several files."""
-    table = _json(index).get("weight_map")
+    table = read_object(index).get("weight_map")
     if not isinstance(table, dict) or not all(isinstance(one, str) for one in table.values()):
         raise UserError(f"{index}: no weight_map in it")
     found: dict[str, Tensor] = {}
@@ -134,26 +136,14 @@ def _settings(folder: Path, config: Path | None) -> dict[str, Any]:
     if config is not None:
         if not config.is_file():
             raise UserError(f"{config}: there is no such file")
-        return _json(config)
+        return read_object(config)
     for pattern in ("config.json", "*_config.json"):
         found = [one for one in sorted(folder.glob(pattern)) if "tokenizer" not in one.name]
         found = [one for one in found if "generation" not in one.name]
         if len(found) == 1:
-            return _json(found[0])
+            return read_object(found[0])
         if found:
             raise UserError(
                 f"{folder}: several files of settings, name one: {', '.join(one.name for one in found)}"
             )
     return {}
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise UserError(f"{path}: it is not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: expected a JSON object")
-    return value

@@ -48,6 +48,7 @@ class Classification(TaskSettings):
 
     registered_as: ClassVar[tuple[str, str]] = ("task", "classification")
     scores: ClassVar[bool] = True
+    one_row: ClassVar[bool] = True
     kind: ClassVar[str] = "classification"
     columns: ClassVar[tuple[str, ...]] = ("text", "pair", "label")
     shaping: ClassVar[tuple[str, ...]] = ("multi_label", "separator")

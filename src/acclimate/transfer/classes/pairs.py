@@ -70,6 +70,10 @@ class Pairs(Classification):
         return self.encoder == "cross"
 
     @property
+    def one_row(self) -> bool:  # type: ignore[override]
+        return self.encoder == "cross"
+
+    @property
     def purpose(self) -> str:
         return "classification" if self.encoder == "cross" else "vectors"
 
@@ -95,7 +99,9 @@ class Pairs(Classification):
         self, model: PreTrainedModel, *, names: Sequence[str], seed: int, source: Path | None = None
     ) -> None:
         """A bi-encoder's projection onto the classes."""
-        if self.encoder == "bi":
+        if self.encoder == "cross":
+            super().furnish(model, names=names, seed=seed, source=source)
+        else:
             from acclimate.models.forward import width
             from acclimate.models.kept_parts import weights_below
             from acclimate.objectives.softmax_pairs import HEAD, add_pair_classifier

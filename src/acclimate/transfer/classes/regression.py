@@ -34,6 +34,7 @@ class Regression(TaskSettings):
 
     registered_as: ClassVar[tuple[str, str]] = ("task", "regression")
     kind: ClassVar[str] = "classification"
+    one_row: ClassVar[bool] = True
     columns: ClassVar[tuple[str, ...]] = ("text", "pair", "score")
     measured_by: ClassVar[tuple[str, ...]] = _METRICS
 

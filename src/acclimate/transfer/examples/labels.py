@@ -10,7 +10,7 @@ from typing import Any
 from acclimate.corpus.document import Dropped, Record, comparable
 from acclimate.errors import UserError
 from acclimate.recipe.settings import nearest
-from acclimate.transfer.examples.rows import Row, cell, identity
+from acclimate.transfer.examples.rows import FURTHER, Row, cell, identity
 
 Column = str | int
 
@@ -67,6 +67,19 @@ def class_names(rows: Sequence[Row], *, column: Column, several: bool) -> list[s
     if all(name.isascii() and name.lstrip("-").isdigit() for name in found):
         return sorted(found, key=lambda name: (int(name), name))
     return sorted(found)
+
+
+def further_labels(rows: Sequence[Row], column: Column) -> dict[str, Any]:
+    """Of the training rows: how many have each label of a further column, and how many none.
+
+    Raises UserError where there is nothing to tell apart.
+    """
+    found = Counter(row.more[FURTHER] for row in rows if FURTHER in row.more)
+    if len(found) < 2:
+        told = f"all have {next(iter(found))!r}" if found else "none has a label"
+        words = f"of {len(rows)} training examples {told} in column {column!r}; two labels are needed"
+        raise UserError(f"transfer.auxiliary.label: {words}")
+    return {"column": column, "counts": dict(sorted(found.items())), "without": len(rows) - found.total()}
 
 
 def known_labels(rows: Mapping[str, list[Row]], names: Sequence[str]) -> None:

@@ -27,8 +27,10 @@ from acclimate.artifacts.durable import write_json, write_text
 from acclimate.corpus.document import Dropped
 from acclimate.errors import UserError
 from acclimate.progress import Tell, silent
+from acclimate.transfer.examples.labels import further_labels
 from acclimate.transfer.examples.rows import Ledger, Row, read_rows, repeats, without
-from acclimate.transfer.examples.splitting import chosen, hold_out, split_rows
+from acclimate.transfer.examples.splitting import chosen, groups_of, hold_out, split_rows
+from acclimate.transfer.methods.auxiliary import further_column
 
 if TYPE_CHECKING:
     from acclimate.transfer.task import TaskSettings
@@ -84,14 +86,16 @@ def build_examples(task: TaskSettings, folder: Path, tell: Tell = silent) -> dic
             assert task.hold_out is not None
             parts = hold_out(rows["train"], share=task.hold_out, near=task.near)
             rows |= _parted(rows["train"], parts, SPLITS[:2])
+    for part in ("test",) if task.only_judged else SPLITS:
+        if not rows[part]:
+            raise UserError(_empty(task, part, rows))
     if task.learn_from is not None:
         _take_fewer(rows, task.learn_from, len(names), ledgers["train" if task.data is None else "data"])
     task.settle(rows, names)
-    for part in ("test",) if task.only_judged else SPLITS:
-        if not rows[part]:
-            spare = "; no training example can be spared, give a `validation` file" if task.hold_out else ""
-            raise UserError(f"the {part} part is empty{spare}; it needs more examples")
     statistics = _statistics(rows, names, task.several, ledgers) | task.told(rows, names)
+    column = further_column(task.transfer)
+    if column is not None:
+        statistics["further"] = further_labels(rows["train"], column)
     _write(folder, rows, names, statistics, ledgers)
     return statistics
 
@@ -106,6 +110,25 @@ def _take_fewer(rows: dict[str, list[Row]], number: int, classes: int, ledger: L
         if not one:
             ledger.drop(Dropped("beyond_learn_from", row.place, row.text[:80]))
     rows["train"] = [row for row, one in zip(rows["train"], kept, strict=True) if one]
+
+
+def _empty(task: TaskSettings, part: str, rows: dict[str, list[Row]]) -> str:
+    """Why a part has no example, in words."""
+    told = f"the {part} part is empty"
+    if (part == "validation" and task.validation is None) or task.data is not None:
+        every = [row for split in SPLITS for row in rows[split]]
+        groups = len(set(groups_of(every, task.near).tolist()))
+        if groups < len(every):
+            alike = "like each other (`near`)" if task.near else "equal"
+            several = "group" if groups == 1 else "groups"
+            told += f": {len(every):,} examples fall into {groups:,} {several} of texts that are {alike}"
+            told += ", and a group stays in one part"
+        else:
+            told += f": there are {groups:,} examples to split"
+        if task.data is None:
+            return f"{told}; no training example can be spared, give a `validation` file or more examples"
+        return f"{told}; give more examples, or larger shares in `split`"
+    return f"{told}: its examples are all held out for another part; it needs others"
 
 
 def _without_leaks(rows: dict[str, list[Row]], ledgers: dict[str, Ledger]) -> dict[str, list[Row]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +12,13 @@ from acclimate.corpus.document import Dropped, Reader, Record, find_column
 from acclimate.errors import UserError
 from acclimate.progress import Tell
 from acclimate.transfer.examples.sources import column_key, roles_of
+from acclimate.transfer.methods.auxiliary import further_column
 
 if TYPE_CHECKING:
     from acclimate.transfer.task import TaskSettings
 
+FURTHER = "further"
+"""Where `Row.more` has the label that a way of transfer reads besides the task's own."""
 _TELL_EVERY = 2000
 _MOST_SAMPLES = 1000
 
@@ -71,6 +74,7 @@ def read_rows(reader: Reader, task: TaskSettings, ledger: Ledger, tell: Tell) ->
     roles = roles_of(task)
     unseen = set(roles)
     total = reader.bytes_total()
+    further = further_column(task.transfer)
     for number, record in enumerate(reader.records()):
         if number % _TELL_EVERY == 0:
             tell(reader.bytes_done, total, "bytes")
@@ -85,7 +89,7 @@ def read_rows(reader: Reader, task: TaskSettings, ledger: Ledger, tell: Tell) ->
         if isinstance(made, Dropped):
             ledger.drop(made)
         else:
-            rows.append(made)
+            rows.append(made if further is None else _knowing_more(made, record, further))
     tell(reader.bytes_done, total, "bytes")
     if first is not None:
         for role in sorted(unseen, reverse=True):
@@ -93,6 +97,12 @@ def read_rows(reader: Reader, task: TaskSettings, ledger: Ledger, tell: Tell) ->
     if not rows:
         raise UserError(_nothing_left(reader.name, task, ledger))
     return rows
+
+
+def _knowing_more(row: Row, record: Record, column: str | int) -> Row:
+    """The row with the label that stands in the column, if there is one."""
+    told = cell(record, column)
+    return replace(row, more={**row.more, FURTHER: told}) if told else row
 
 
 def _nothing_left(name: str, task: TaskSettings, ledger: Ledger) -> str:

@@ -12,6 +12,7 @@ from acclimate.corpus.first_records import absent, column_problems
 from acclimate.corpus.sources.file_list import find_files
 from acclimate.corpus.sources.files import Files
 from acclimate.errors import UserError
+from acclimate.transfer.methods.auxiliary import further_column
 
 if TYPE_CHECKING:
     from acclimate.transfer.task import TaskSettings
@@ -93,8 +94,12 @@ def check_sources(task: TaskSettings) -> list[tuple[tuple[str, ...], str]]:
     for name in ("data", "train", "validation", "test"):
         source = getattr(task, name)
         if source is not None:
+            asked = roles_of(task)
+            further = further_column(task.transfer)
+            if name in ("data", "train") and further is not None:
+                asked["transfer"] = further
             try:
-                said = column_problems(_reader(task, source), roles_of(task))
+                said = column_problems(_reader(task, source), asked)
                 found.extend(((role or name,), message) for role, message in said)
             except UserError as error:
                 found.append(((name,), str(error)))

@@ -67,7 +67,8 @@ class Elastic(Wrapped):
                 for name, one in self._fisher.items()
             ]
         ).sum()
-        return _with(self.inner.loss(model, batch), Loss(away / 2, 1.0, name="ewc", weight=self._strength))
+        term = Loss(away / 2, 1.0, name="ewc", weight=self._strength)
+        return self.inner.loss(model, batch).with_term(term)  # type: ignore[no-any-return]
 
 
 class Distilled(Wrapped):
@@ -92,21 +93,9 @@ class Distilled(Wrapped):
             _, then = self.inner.scored(self._before, batch)
         said, now = self._known_only(then), self._known_only(scores)
         apart = kl_div(now, said, reduction="sum", log_target=True) * self._temperature**2
-        return _with(loss, Loss(apart, float(len(batch.ids)), name="lwf", weight=self._weight))
+        term = Loss(apart, float(len(batch.ids)), name="lwf", weight=self._weight)
+        return loss.with_term(term)  # type: ignore[no-any-return]
 
     def _known_only(self, scores: Tensor) -> Tensor:
         """[B, K] log probabilities at the temperature, of [B, C] ones."""
         return (scores[:, self._known] / self._temperature).log_softmax(-1)
-
-
-def _with(loss: Loss, term: Loss) -> Loss:
-    return Loss(
-        sum=loss.sum,
-        count=loss.count,
-        per_sequence=loss.per_sequence,
-        counts=loss.counts,
-        parts=loss.parts,
-        name=loss.name or "task",
-        weight=loss.weight,
-        others=(*loss.others, term),
-    )

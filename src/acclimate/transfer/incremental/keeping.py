@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from acclimate.recipe.settings import Component
-from acclimate.recipe.units import Share
+from acclimate.recipe.units import Batch, Length, Share
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from acclimate.transfer.examples.preparing import Examples
     from acclimate.transfer.incremental.periods import Past
+    from acclimate.transfer.tuning import Lesson
 
 
 class Keeping(Component):
@@ -20,6 +23,10 @@ class Keeping(Component):
 
     goes_alone: ClassVar[bool] = False
     """Whether it does not go with a regulariser that compares probabilities (R-Drop)."""
+    foresees: ClassVar[bool] = False
+    """Whether what is delivered answers for the period after the last one, and not for the last."""
+    projects: ClassVar[bool] = False
+    """Whether gradients are projected, for which they must stand whole after the passes."""
 
     def courses(
         self, old: Sequence[Examples], new: Examples, seed: int
@@ -31,6 +38,23 @@ class Keeping(Component):
     def build(self, *, objective: Any, past: Past) -> Any:
         """The objective that is trained on."""
         return objective
+
+    def remembered(self, old: Sequence[Examples], seed: int) -> list[Examples]:
+        """Old examples whose loss is not to rise: to first order, no step raises it."""
+        return []
+
+    def begin(self, model: PreTrainedModel) -> None:
+        """Change a model that has learnt no period yet."""
+
+    def dated(self, lesson: Lesson, examples: Examples) -> Lesson:
+        """The lesson on these examples, each of which tells its `period` (from 0)."""
+        return lesson
+
+    def face(self, model: PreTrainedModel, period: int) -> None:
+        """Have the model answer for this period from now on."""
+
+    def settle(self, model: PreTrainedModel) -> None:
+        """Make of the model, which answers for its last period, what is delivered."""
 
 
 class Nothing(Keeping):
@@ -160,3 +184,87 @@ class Lookahead(Keeping):
         from acclimate.transfer.incremental.ahead import LookingAhead
 
         return LookingAhead(objective, alpha=self.alpha, number_of_new=past.number_of_new)
+
+
+class AGem(Keeping):
+    """The next period alone is learnt, but where its gradient g points against the gradient r of remembered old
+    examples, that part is taken out of it: g − (g·r/‖r‖²)·r. To first order no step raises the loss on the memory.
+
+    Source: Chaudhry et al. 2019, "Efficient Lifelong Learning with A-GEM". No old example is learnt from, so it forgets
+    more than `replay` of as many and costs as much: a second pass each step, over `batch` of the memory.
+    """
+
+    registered_as: ClassVar[tuple[str, str]] = ("keeping", "a_gem")
+    bare: ClassVar[str | None] = "memory"
+    projects: ClassVar[bool] = True
+
+    memory: int = Field(default=256, ge=1)
+    """How many old examples are remembered, of each earlier period as many as of any other."""
+    batch: Batch = Length.parse("64 sequences")
+    """How much of the memory the gradient of a step is made of, in tokens or sequences."""
+
+    def remembered(self, old: Sequence[Examples], seed: int) -> list[Examples]:
+        from acclimate.transfer.incremental.periods import some_of
+
+        return [some_of(one, -(-self.memory // len(old)), seed) for one in old]
+
+
+class Prospective(Keeping):
+    """The next period is foreseen: the head is told the time, h_t(z) = (W + Σ φ_k(t)·V_k)·z + b + Σ φ_k(t)·c_k with φ
+    the sin and cos of 2πt/P, and is learnt from all periods, each at its own time t = 0, 1, …
+
+    Source: De Silva et al. 2024, "Prospective Learning: Learning for a Dynamic Future", empirical risk over past times
+    with time as an input. For what comes and goes in known cycles, such as seasons: a learner that ignores time learns
+    their mean, one that follows is late. It tells times apart only where more periods than 1 + 2·(number of cycles)
+    features were seen; else, and where nothing turns, it is `joint` with more to fit. At one time the head is an
+    ordinary layer: what is delivered is the model of the coming period, and figures of each test are of its own.
+    """
+
+    registered_as: ClassVar[tuple[str, str]] = ("keeping", "prospective")
+    bare: ClassVar[str | None] = "cycles"
+    foresees: ClassVar[bool] = True
+
+    cycles: list[float] = Field(default=[2.0], min_length=1)
+    """P: after how many periods things come round, several where they do so in several ways: `[7, 365.25]` by days."""
+
+    @field_validator("cycles")
+    @classmethod
+    def _seen(cls, value: list[float]) -> list[float]:
+        for one in value:
+            if not 2 <= one < float("inf"):
+                words = "expected 2 periods or more: what turns faster cannot be told by a look a period"
+                raise ValueError(f"{words}, found {one:g}")
+        return value
+
+    def courses(
+        self, old: Sequence[Examples], new: Examples, seed: int
+    ) -> list[tuple[list[Examples], float]]:
+        return [([new, *old], 1.0)]
+
+    def begin(self, model: PreTrainedModel) -> None:
+        from acclimate.transfer.incremental.timed import put_time_in
+
+        put_time_in(model, self.cycles)
+
+    def dated(self, lesson: Lesson, examples: Examples) -> Lesson:
+        from dataclasses import replace
+
+        import numpy as np
+
+        from acclimate.transfer.incremental.timed import InTime
+
+        times = np.array([one["period"] for one in examples.more], dtype=np.int64)
+        if lesson.owners is not None:
+            times = times[lesson.owners]
+        return replace(lesson, objective=InTime(lesson.objective, times))
+
+    def face(self, model: PreTrainedModel, period: int) -> None:
+        from acclimate.transfer.incremental.timed import timed_heads
+
+        for one in timed_heads(model):
+            one.now = period
+
+    def settle(self, model: PreTrainedModel) -> None:
+        from acclimate.transfer.incremental.timed import take_time_out, timed_heads
+
+        take_time_out(model, timed_heads(model)[0].now + 1)

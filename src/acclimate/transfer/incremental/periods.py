@@ -6,15 +6,18 @@ Legend: P periods, the task's own examples being the last one; N examples.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from acclimate.batching.part_store import PartStore
+from acclimate.engine.feed import Feed
 from acclimate.recipe.units import Length, Progress
 from acclimate.transfer.examples.preparing import Examples
+from acclimate.transfer.incremental.keeping import Nothing
 from acclimate.transfer.tuning import Around, Tuned, tune
 
 if TYPE_CHECKING:
@@ -54,6 +57,11 @@ def drawn(old: Sequence[Examples], share: float, number: int, seed: int) -> list
     wanted = round(share * number / (1 - share)) if share < 1 else len(pool)
     chosen = np.sort(np.random.default_rng([seed, 7]).permutation(len(pool))[:wanted])
     return [_only(pool, chosen)] if len(chosen) else []
+
+
+def some_of(examples: Examples, number: int, seed: int) -> Examples:
+    """So many of them, or all where there are no more."""
+    return _only(examples, np.sort(np.random.default_rng([seed, 8]).permutation(len(examples))[:number]))
 
 
 def _only(examples: Examples, chosen: Any) -> Examples:
@@ -111,13 +119,17 @@ class Learnt:
     truncated: int
     """Examples of it that lost tokens to the sequence length."""
     answers: dict[tuple[int, int], Answers]
-    """(after which period, on the test of which one) → what the model said; empty where there is one period alone."""
+    """(after which period, on the test of which one) → what the model said, of the next period too; empty where there
+    is one period alone."""
 
 
 def learn(
     how: Any, at_work: Task, model: PreTrainedModel, periods: Sequence[Period], *, seed: int, around: Around
 ) -> Learnt:
     """Tune the model to one period after another, keeping the past as `how.keep` says; it is changed in place."""
+    keep: Any = Nothing() if how.keep is None else how.keep
+    keep.begin(model)
+    periods = [_dated(one, number) for number, one in enumerate(periods)]
     answers: dict[tuple[int, int], Answers] = {}
     past = Past(model, [], [], 0)
     tuned: Tuned | None = None
@@ -126,30 +138,58 @@ def learn(
         own = at_work.lesson(period.train, period.train)
         past.number_of_new = len(own.store.lengths)
         courses = [([period.train], 1.0)]
+        remembered: list[Examples] = []
         if number:
-            courses = how.keep.courses([one.train for one in periods[:number]], period.train, seed)
+            old = [one.train for one in periods[:number]]
+            courses, remembered = keep.courses(old, period.train, seed), keep.remembered(old, seed)
         for parts, rate in courses:
-            learnt = joined(parts)
+            learnt = joined([*parts, *remembered])
             train = own if learnt is period.train else at_work.lesson(learnt, learnt)
+            reference = None
+            if remembered:
+                train, rest = _apart(train, len(own.store.lengths))
+                reference = Feed(rest, batch=keep.batch, seed=seed, micro_batch=around.micro_batch)
             here = replace(
                 around,
                 describe=_naming(learnt, train),
-                wrap=partial(_kept, how.keep, past) if number else around.wrap,
+                facts=_knowing(learnt, train),
+                wrap=partial(_kept, keep, past) if number else around.wrap,
+                reference=reference,
             )
             watched = [period.validation]
             if len(parts) > 1:  # who learns from the past again is judged by it, too
                 watched += [one.validation for one in periods[:number]]
-            validation = at_work.lesson(joined(watched), learnt)
+            held_out = joined(watched)
+            validation = keep.dated(at_work.lesson(held_out, learnt), held_out)
+            train = keep.dated(train, learnt)
             tuned = tune(_slower(how, rate), model, train, validation, seed=seed + 1000 * number, around=here)
-            truncated = getattr(train.store, "num_truncated", 0)
+            truncated = getattr((own if remembered else train).store, "num_truncated", 0)
         past.lessons.append(own)
         past.known = sorted({*past.known, *_classes(period.train)})
-        for at, one in enumerate(periods[: number + 1] if len(periods) > 1 else []):
+        for at, one in enumerate(periods[: number + 2] if len(periods) > 1 else []):
+            keep.face(model, at)
             answers[number, at] = at_work.answers(
                 model, one.test, precision=around.precision, device=around.device
             )
     assert tuned is not None
+    keep.face(model, len(periods) - 1)
     return Learnt(tuned, truncated, answers)
+
+
+def _dated(period: Period, number: int) -> Period:
+    """The period, each of whose examples tells that it is the one of this number."""
+
+    def told(examples: Examples) -> Examples:
+        more = examples.more or [{}] * len(examples)
+        return replace(examples, more=[{**one, "period": number} for one in more])
+
+    return Period(told(period.train), told(period.validation), told(period.test))
+
+
+def _apart(lesson: Lesson, number: int) -> tuple[Lesson, PartStore]:
+    """The lesson on its first sequences, and the other ones."""
+    store = lesson.store
+    return replace(lesson, store=PartStore(store, 0, number)), PartStore(store, number, len(store.lengths))
 
 
 def _kept(keep: Any, past: Past, objective: Any) -> Any:
@@ -159,6 +199,11 @@ def _kept(keep: Any, past: Past, objective: Any) -> Any:
 def _naming(examples: Examples, lesson: Lesson) -> Callable[[int], str]:
     owners = lesson.owners
     return lambda number: examples.ids[number if owners is None else int(owners[number])]
+
+
+def _knowing(examples: Examples, lesson: Lesson) -> Callable[[int], Mapping[str, Any]]:
+    owners = lesson.owners
+    return lambda number: examples.more[number if owners is None else int(owners[number])]
 
 
 def _classes(examples: Examples) -> set[int]:

@@ -33,6 +33,7 @@ class Adapters(Method):
 
     registered_as: ClassVar[tuple[str, str]] = ("transfer", "adapters")
     bare: ClassVar[str | None] = "kind"
+    packages: ClassVar[tuple[str, ...]] = ("peft",)
 
     kind: Literal["lora", "rslora", "dora", "loha", "lokr", "ia3"] = "lora"
     """Which kind of addition."""
@@ -53,6 +54,9 @@ class Adapters(Method):
             if self.kind == "ia3" and getattr(self, name):
                 raise problem(f"{name}: ia3 has none", at=(name,))
         return self
+
+    def named(self) -> Sequence[int | str]:
+        return [] if self.targets == ["*"] else self.targets
 
     def build(self, *, model: nn.Module, length: Length, seed: int) -> Plan:
         from acclimate.kernels.products import forget_copies

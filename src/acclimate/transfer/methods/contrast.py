@@ -41,11 +41,14 @@ class Contrast(Prelude):
         from acclimate.transfer.methods.method import Plan
         from acclimate.transfer.methods.phased import train_by
 
+        vector = getattr(self.following, "vector", None)  # what the head that follows is given
+        pooling = None if vector is None else vector.build()
+
         def drawn(lesson: Lesson) -> Lesson:
             classes: Any = getattr(lesson.objective, "classes_of", None)
             if classes is None:
                 raise UserError("transfer.contrast: takes tasks with one class for each text")
-            return replace(lesson, objective=ClassContrast(classes, self.temperature))
+            return replace(lesson, objective=ClassContrast(classes, self.temperature, pooling))
 
         how: Any = course.how
         settings: dict[str, Any] = {"length": self.length or how.length, "regularise": []}

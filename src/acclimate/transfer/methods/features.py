@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from acclimate.errors import UserError
 from acclimate.recipe.settings import problem
 from acclimate.recipe.units import Length
 from acclimate.transfer.methods.method import Method, Plan
+from acclimate.transfer.vectors.vector_settings import Vector
 
 if TYPE_CHECKING:
     from torch import nn
@@ -18,13 +20,14 @@ if TYPE_CHECKING:
 
 
 class Features(Method):
-    """Nothing of the body is trained: what its head is given for each text is standardised and fitted by scikit-learn,
-    on the training part alone. Takes one reading of the examples, not epochs.
+    """Nothing of the body is trained: what its head is given for each text, or a `vector` of it, is standardised and
+    fitted by scikit-learn, on the training part alone. Takes one reading of the examples, not epochs.
 
     logistic: multinomial logistic regression. svm: a linear one for each class against the rest. Both are folded into
     the model's own head, which then gives their `decision_function`: an ordinary checkpoint is delivered and served.
-    forest: a random forest; it is stored as arrays in the model's file, and judged, but no service takes it.
-    Source: Peters et al. 2019, "To Tune or Not to Tune?".
+    forest: a random forest. It, and anything fitted to a `vector`, is stored as arrays in the model's file, and judged,
+    but is no head of Transformers, so no service takes it.
+    Source: Peters et al. 2019, "To Tune or Not to Tune?"; Devlin et al. 2019, section 5.3 (`vector`).
     """
 
     registered_as: ClassVar[tuple[str, str]] = ("transfer", "features")
@@ -32,6 +35,7 @@ class Features(Method):
     kinds: ClassVar[tuple[str, ...]] = ("classification",)
     regularises: ClassVar[bool] = False
     by_gradient: ClassVar[bool] = False
+    packages: ClassVar[tuple[str, ...]] = ("scikit-learn",)
 
     by: Literal["logistic", "svm", "forest"] = "logistic"
     """What is fitted."""
@@ -39,6 +43,9 @@ class Features(Method):
     """Inverse of the penalty on weights, of logistic and svm: 1 unless given; smaller holds them closer to 0."""
     trees: int | None = Field(default=None, ge=1, le=2000)
     """How many trees a forest has: 200 unless given."""
+    vector: Vector | None = None
+    """What is made of a text's tokens; unless given what the model's own head is given, such as BERT's pooler makes of
+    the first token, which pretraining by masks alone leaves at random."""
 
     @model_validator(mode="after")
     def _no_idle_setting(self) -> Features:
@@ -67,11 +74,15 @@ class Features(Method):
 
         return LogisticRegression(C=self.c or 1.0, random_state=seed, class_weight=weights, max_iter=1000)
 
-    def furnish(self, model: Any, source: Path) -> None:
-        from acclimate.transfer.methods.fitted_heads import furnish_forest
+    def require_blocks(self, number: int) -> None:
+        if self.vector is not None and self.vector.layers > number:
+            words = f"vector.layers: the model has {number} layers, asked for the last {self.vector.layers}"
+            raise UserError(f"transfer.features.{words}")
 
-        if self.by == "forest":
-            furnish_forest(model, source)
+    def furnish(self, model: Any, source: Path) -> None:
+        from acclimate.transfer.methods.heads_put_in import furnish
+
+        furnish(model, source)
 
     def conduct(self, course: Course) -> Tuned:
         from acclimate.transfer.methods.fitted_heads import fit_head

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
@@ -32,6 +33,9 @@ class Freeze(Method):
     """Whether what lies below the first layer is frozen too."""
     match: list[str] = Field(default=[])
     """Patterns of parameters' names that are frozen besides, `*` for anything: `*.attention.*`."""
+
+    def named(self) -> Sequence[int | str]:
+        return [*range(self.layers), *self.match]
 
     def require_blocks(self, number: int) -> None:
         if self.layers > number:
@@ -81,6 +85,9 @@ class Only(Method):
     names, `*` for anything."""
     head: bool = True
     """Whether what stands above the last layer trains too; it is new as a rule."""
+
+    def named(self) -> Sequence[int | str]:
+        return self.parts
 
     def require_blocks(self, number: int) -> None:
         require_blocks(self.parts, number, "transfer.only.parts")

@@ -7,7 +7,7 @@ needs more than a training in phases conducts it by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -79,6 +79,10 @@ class Method(Component):
     """Whether the task's loss, and what is done to it, is what trains."""
     by_gradient: ClassVar[bool] = True
     """Whether it trains by gradients at all."""
+    reads_rows: ClassVar[bool] = False
+    """Whether each sequence of a batch must be the model's own row, and of one example (`TaskSettings.one_row`)."""
+    packages: ClassVar[tuple[str, ...]] = ()
+    """Installed packages besides torch and transformers whose version decides what comes out."""
 
     if TYPE_CHECKING:
 
@@ -86,6 +90,14 @@ class Method(Component):
             """Prepares the model in place; the plan of its training. Raises UserError where the method does not fit
             the model or the length."""
             ...
+
+    def refuses(self, family: Any) -> str | None:
+        """Why it does not go with models of this family; None: it does."""
+        return None
+
+    def named(self) -> Sequence[int | str]:
+        """Layers by number, and patterns of names, that the settings ask for."""
+        return ()
 
     def require_blocks(self, number: int) -> None:
         """Raises UserError where a setting names a block that a model with so many does not have."""
@@ -136,6 +148,12 @@ class Prelude(Method):
         """The model prepared, and the plan of what follows."""
         self.prepare(model, seed)
         return self.following.build(model=model, length=length, seed=seed)
+
+    def refuses(self, family: Any) -> str | None:
+        return self.following.refuses(family)
+
+    def named(self) -> Sequence[int | str]:
+        return self.following.named()
 
     def require_blocks(self, number: int) -> None:
         self.following.require_blocks(number)

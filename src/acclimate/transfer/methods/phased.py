@@ -14,6 +14,7 @@ from acclimate.engine.loop import Training
 from acclimate.engine.measure import Measured, measure
 from acclimate.engine.state import TrainState, carrying, listening
 from acclimate.objectives.regulariser import regularised
+from acclimate.optim.project_negative import Projector
 from acclimate.recipe.units import Length, Progress
 from acclimate.transfer.methods.method import Phase, Plan
 from acclimate.transfer.tuning import BATCH, Course, Tuned
@@ -49,7 +50,7 @@ def train_by(plan: Plan, course: Course, optimizer: Any) -> Tuned:
     how, model, around = course.how, course.model, course.around
     hold(model, plan.trained)
     schedule = how.schedule.build(length=how.length)
-    state = TrainState(model, optimizer.build(model=model), _transforms(how), listening(schedule))
+    state = TrainState(model, optimizer.build(model=model), _transforms(course), listening(schedule))
     if how.average is not None:
         state.average = how.average.build(model=model, length=how.length)
     training = Training(
@@ -66,13 +67,14 @@ def train_by(plan: Plan, course: Course, optimizer: Any) -> Tuned:
         seed=course.seed,
         precision=around.precision,
         device=around.device,
+        reference=around.reference,
     )
     best = BestInMemory()
     for number, phase in enumerate(plan.phases):
         last = number == len(plan.phases) - 1
         hold(model, phase.trained)
         if plan.anew:
-            schedule = _begin(state, phase, how, optimizer)
+            schedule = _begin(state, phase, course, optimizer)
         stage = replace(training, length=phase.until or how.length, schedule=_rated(schedule, phase.rate))
         state.validations_without_gain, state.stopped = 0, False
         ends = plan.anew or last
@@ -89,16 +91,17 @@ def train_by(plan: Plan, course: Course, optimizer: Any) -> Tuned:
     return Tuned(state.best_loss, state.progress.steps, state.progress.tokens, state.progress.seconds)
 
 
-def _transforms(how: Any) -> list[Any]:
-    return [part.build() for part in how.gradients]
+def _transforms(course: Course) -> list[Any]:
+    own = [part.build() for part in course.how.gradients]
+    return own if course.around.reference is None else [Projector(), *own]
 
 
-def _begin(state: TrainState, phase: Phase, how: Any, optimizer: Any) -> Callable[[Progress], float]:
+def _begin(state: TrainState, phase: Phase, course: Course, optimizer: Any) -> Callable[[Progress], float]:
     """Make the state that of a new training that goes on with the data; the schedule over the phase alone."""
-    start = state.progress
+    start, how = state.progress, course.how
     end = phase.until or how.length
     schedule = how.schedule.build(length=Length(end.amount - end.done(start), end.unit))
-    state.optimizer, state.gradients = optimizer.build(model=state.model), _transforms(how)
+    state.optimizer, state.gradients = optimizer.build(model=state.model), _transforms(course)
     state.listeners = [*listening(schedule), *listening(getattr(state.optimizer, "trigger", None))]
     state.carriers = carrying(*state.gradients)
     return lambda progress: schedule(_since(start, progress))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
@@ -27,6 +28,9 @@ class Reinitialise(Prelude):
 
     layers: int = Field(default=1, ge=1)
     """k: how many of the top layers."""
+
+    def named(self) -> Sequence[int | str]:
+        return [*range(self.layers), *super().named()]
 
     def require_blocks(self, number: int) -> None:
         if self.layers > number:

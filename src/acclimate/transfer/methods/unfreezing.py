@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, field_validator
@@ -41,6 +42,9 @@ class Gradual(Method):
         if twice:
             raise ValueError(f"{twice[0]!r} stands twice")
         return value
+
+    def named(self) -> Sequence[int | str]:
+        return self.order or []
 
     def require_blocks(self, number: int) -> None:
         require_blocks(self.order or [], number, "transfer.gradual.order")

@@ -16,6 +16,7 @@ class Untrained(Method):
     registered_as: ClassVar[tuple[str, str]] = ("transfer", "untrained")
     regularises: ClassVar[bool] = False
     by_gradient: ClassVar[bool] = False
+    packages: ClassVar[tuple[str, ...]] = ("scikit-learn",)  # what finds clusters
 
     def conduct(self, course: Course) -> Tuned:
         from acclimate.transfer.tuning import Tuned

@@ -41,6 +41,7 @@ class Ner(TaskSettings):
 
     registered_as: ClassVar[tuple[str, str]] = ("task", "ner")
     kind: ClassVar[str] = "tokens"
+    one_row: ClassVar[bool] = True
     columns: ClassVar[tuple[str, ...]] = ("text", "entities", "tokens", "tags")
     shaping: ClassVar[tuple[str, ...]] = ("boxes", "unit", "nested")
     tuning: ClassVar[tuple[str, ...]] = ("unit", "scheme", "nested", "crf", "decode")

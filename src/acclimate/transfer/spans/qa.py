@@ -40,6 +40,7 @@ class Qa(TaskSettings):
 
     registered_as: ClassVar[tuple[str, str]] = ("task", "qa")
     kind: ClassVar[str] = "spans"
+    one_row: ClassVar[bool] = True
     columns: ClassVar[tuple[str, ...]] = ("question", "context", "answers")
     shaping: ClassVar[tuple[str, ...]] = ("no_answer",)
     tuning: ClassVar[tuple[str, ...]] = ("overlap", "max_question", "longest_answer", "empty_windows")
@@ -100,8 +101,15 @@ class Qa(TaskSettings):
     def told(self, rows: Mapping[str, list[Row]], names: Sequence[str]) -> dict[str, Any]:
         """Of each part the questions without an answer, those whose answer is not in the passage, and some of these."""
         found: dict[str, Any] = {}
+        warnings = []
         for part, some in rows.items():
             lost = [row for row in some if not row.more["spans"] and not row.more["impossible"]]
+            if lost:
+                so = "asked all the same" if part == "test" else "not learnt from"
+                warnings.append(
+                    f"{part}: the answer of {len(lost):,} of {len(some):,} questions is not in the passage; "
+                    f"they are {so}; the first: {lost[0].place}"
+                )
             found[part] = {
                 "impossible": sum(row.more["impossible"] for row in some),
                 "moved": sum(row.more["moved"] for row in some),
@@ -111,7 +119,7 @@ class Qa(TaskSettings):
                     for row in lost[:_SHOWN]
                 ],
             }
-        return {"answers": found}
+        return {"answers": found, "warnings": warnings}
 
     def labels(self, names: Sequence[str]) -> Labels:
         from acclimate.models.building import Labels

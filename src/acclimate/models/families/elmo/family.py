@@ -45,6 +45,7 @@ class Elmo(Family):
         "classification": f"{_MODELLING}:ElmoForSequenceClassification",
     }
     packed: ClassVar[bool] = False
+    has_table: ClassVar[bool] = False
     position_input: ClassVar[str | None] = None
     token_inputs: ClassVar[Mapping[str, str]] = {}
     lacks: ClassVar[tuple[str, ...]] = ("positions", "attention_dropout")

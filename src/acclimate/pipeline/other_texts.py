@@ -1,0 +1,197 @@
+"""The stage that measures what the pretraining did to texts that are not of the domain (`evaluate.texts`).
+
+Apart from the training, so that other texts do not cost another one: the model that training began with is built again,
+and the trained one is loaded. Where the vocabulary was adapted, what it began with is the checkpoint as it was.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from acclimate.errors import UserError
+from acclimate.pipeline.pretrain import (
+    MODEL,
+    asked_tokens,
+    model_identity,
+    model_settings,
+    objective_labels,
+)
+from acclimate.pipeline.stage import Stage, Work
+from acclimate.recipe.sections import Recipe
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from acclimate.evaluate.resampling import Resampling
+
+OTHER_TEXTS, FIGURES = "other-texts", "texts.json"
+SAMPLE = 1_000_000
+"""Characters of each of the texts that may be used, chosen by hash; `validate.most` says how many tokens are."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a model lost on a text."""
+
+    sums: NDArray[np.float64]
+    """[N] of each sequence."""
+    counts: NDArray[np.float64]
+    documents: NDArray[np.int64]
+    tokens: int
+    """Of the whole text."""
+    num_bytes: int
+
+
+def other_texts_stage(recipe: Recipe, digests: Callable[[Path], str]) -> Stage:
+    """Needs `recipe.pretrain` and texts. Its artifact: texts.json."""
+    assert recipe.pretrain is not None
+    texts: dict[str, Any] = recipe.evaluate.texts  # type: ignore[assignment]
+    intervals, objective = recipe.evaluate.intervals, recipe.pretrain.objective
+
+    def run(work: Work) -> None:
+        from acclimate.artifacts.durable import write_json
+
+        samples = {name: _sample(name, one) for name, one in texts.items()}
+        trained = work.inputs["pretrain"].folder / MODEL
+        seen = {
+            "before": _seen(recipe, work, None, samples, work.folder / "before"),
+            "after": _seen(recipe, work, trained, samples, work.folder / "after"),
+        }
+        resampling = intervals.build()
+        figures = {
+            name: _figures(seen["before"][name], seen["after"][name], len(texts), resampling)
+            for name, texts in samples.items()
+        }
+        write_json(work.folder / FIGURES, figures)
+
+    return Stage(
+        name=OTHER_TEXTS,
+        kind=OTHER_TEXTS,
+        version=1,
+        settings={
+            "seed": recipe.seed,
+            "model": model_settings(recipe),
+            "objective": objective.dumped(),  # type: ignore[attr-defined]
+            "sequence_length": recipe.pretrain.sequence_length,
+            "most": str(recipe.pretrain.validate_.most),
+            "intervals": intervals.dumped(),
+            "texts": list(texts),
+        },
+        outside={
+            **model_identity(recipe, digests),
+            **{f"text {name}": one.build().fingerprint(digests) for name, one in texts.items()},
+        },
+        needs=("pretrain", "tokenizer"),
+        packages=("torch", "transformers"),
+        run=run,
+    )
+
+
+def _sample(name: str, reader: Any) -> list[str]:
+    from acclimate.corpus.choose.text_sample import TextSample
+    from acclimate.corpus.document import Document
+
+    source = reader.build()
+    found = (one.text for one in source.read() if isinstance(one, Document))
+    texts = TextSample.of(found, SAMPLE).texts()
+    if not texts:
+        raise UserError(f"evaluate.texts.{name}: {source.name} holds no text")
+    return texts
+
+
+def _seen(
+    recipe: Recipe, work: Work, trained: Path | None, samples: dict[str, list[str]], folder: Path
+) -> dict[str, Seen]:
+    """What the trained model loses on each of the texts; with None what the one it began with does."""
+    from acclimate.artifacts.durable import new_folder
+    from acclimate.batching.token_store import build_token_store
+    from acclimate.engine.measure import measure
+    from acclimate.models.family import Vocabulary
+    from acclimate.objectives.protocol import Texts
+    from acclimate.pipeline.setup_torch import prepare, threads
+    from acclimate.pipeline.starting_point import adapts
+    from acclimate.recipe.units import Length
+    from acclimate.tokenizer.loading import load_tokenizer
+
+    settings: Any = recipe.pretrain
+    family: Any = recipe.model
+    as_it_was = trained is None and adapts(recipe)
+    tokenizer = load_tokenizer(family.starts_from if as_it_was else work.inputs["tokenizer"].folder)
+    if trained is not None:
+        family = family.model_copy(update={"checkpoint": str(trained)})
+    model = family.build(
+        vocabulary=Vocabulary.of(tokenizer),
+        seed=recipe.seed,
+        kind=settings.objective.kind,
+        labels=objective_labels(settings.objective),
+    )
+    settings.objective.furnish(model, recipe.seed)
+    machine = prepare(work.hardware)
+    model.to(machine.device)
+    objective = settings.objective.build(tokenizer=tokenizer, seed=recipe.seed, fixed=True)
+    found = {}
+    for name, texts in samples.items():
+        place = new_folder(folder / name)
+        build_token_store(iter([texts]), tokenizer, place, marks=sorted(settings.objective.marks))
+        length = settings.sequence_length
+        store = settings.objective.store(
+            Texts(place), tokenizer=tokenizer, sequence_length=length, seed=recipe.seed
+        )
+        if not len(store.lengths):
+            name_of = settings.objective.registered_as[1]
+            raise UserError(f"evaluate.texts.{name}: it holds no text that {name_of} can be asked about")
+        with threads(machine.threads):
+            measured = measure(
+                model,
+                objective,
+                store,
+                batch=Length(8192, "tokens"),
+                precision=machine.precision,
+                device=machine.device,
+                most=settings.validate_.most,
+                tell=work.tell,
+            )
+        tokens = asked_tokens(store, measured, settings.objective.likelihood)
+        documents = store.document_of(measured.ids)
+        found[name] = Seen(measured.sums, measured.counts, documents, tokens, store.num_bytes)
+    return found
+
+
+def _figures(before: Seen, after: Seen, texts: int, resampling: Resampling) -> dict[str, Any]:
+    """Of both models, and the change of bits per byte with its interval, whole texts drawn for both alike."""
+    import numpy as np
+
+    from acclimate.evaluate.language_model import language_model_figures
+
+    told = {
+        moment: language_model_figures(
+            one.sums,
+            one.counts,
+            tokens=one.tokens,
+            num_bytes=one.num_bytes,
+            resampling=resampling,
+            groups=one.documents,
+        )
+        for moment, one in (("before", before), ("after", after))
+    }
+    rows = np.stack(
+        [
+            np.bincount(one.documents, weights=values, minlength=texts)
+            for one in (before, after)
+            for values in (one.sums, one.counts)
+        ],
+        axis=1,
+    )
+    scales = [one.tokens / (math.log(2) * one.num_bytes) for one in (before, after)]
+
+    def change(sums: NDArray[np.float64]) -> float:
+        old, asked, new, asked_now = sums.tolist()
+        return scales[1] * new / max(asked_now, 1) - scales[0] * old / max(asked, 1)
+
+    measured = rows[(rows[:, 1] > 0) | (rows[:, 3] > 0)]
+    return {"texts": texts, **told, "change": resampling.sums_interval(measured, change).as_dict()}

@@ -66,6 +66,10 @@ def test_it_is_measured_beside_the_gain_and_costs_no_training(project: Path, acc
     assert told["texts"]["own"]["change"]["value"] < told["texts"]["general"]["change"]["value"]
     page = (run / "report.html").read_text("utf-8")
     assert "Other texts" in page and "On other text" in page
+    unknown = told["texts"]["general"]["unknown"]
+    assert unknown > 0.05 > told["texts"]["own"]["unknown"]
+    assert f"evaluate.texts.general: {unknown:.0%} of its tokens are unknown to the vocabulary" in ended.err
+    assert "of its tokens unknown" in page
 
     (project / "general.txt").write_text("another text\n" * 3 + "还有 一个\n", "utf-8")
     again = acclimate_command("run", "recipe.yaml", "--json", folder=project)
@@ -82,7 +86,7 @@ def test_it_is_measured_beside_the_gain_and_costs_no_training(project: Path, acc
 
 def seen(bits: np.ndarray, tokens: int = 100) -> Seen:
     number = len(bits)
-    return Seen(bits * np.log(2) * 10, np.full(number, 10.0), np.arange(number), tokens, 400)
+    return Seen(bits * np.log(2) * 10, np.full(number, 10.0), np.arange(number), tokens, 400, 0.0)
 
 
 def test_the_change_is_paired_so_that_its_interval_is_that_of_the_change_alone() -> None:

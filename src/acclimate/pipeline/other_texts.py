@@ -34,6 +34,10 @@ SAMPLE = 1_000_000
 """Characters of each of the texts that may be used, chosen by hash; `validate.most` says how many tokens are."""
 
 
+MOST_UNKNOWN = 0.05
+"""Share of unknown tokens above which a text's figures are warned of."""
+
+
 @dataclass(frozen=True)
 class Seen:
     """What a model lost on a text."""
@@ -45,6 +49,8 @@ class Seen:
     tokens: int
     """Of the whole text."""
     num_bytes: int
+    unknown: float
+    """Share of the tokens that the vocabulary has no sign for."""
 
 
 def other_texts_stage(recipe: Recipe, digests: Callable[[Path], str]) -> Stage:
@@ -68,11 +74,15 @@ def other_texts_stage(recipe: Recipe, digests: Callable[[Path], str]) -> Stage:
             for name, texts in samples.items()
         }
         write_json(work.folder / FIGURES, figures)
+        for name, one in figures.items():
+            if one["unknown"] > MOST_UNKNOWN:
+                words = "its tokens are unknown to the vocabulary: its bits per byte say little of the text"
+                work.emit("warning", message=f"evaluate.texts.{name}: {one['unknown']:.0%} of {words}")
 
     return Stage(
         name=OTHER_TEXTS,
         kind=OTHER_TEXTS,
-        version=1,
+        version=2,
         settings={
             "seed": recipe.seed,
             "model": model_settings(recipe),
@@ -137,7 +147,8 @@ def _seen(
     found = {}
     for name, texts in samples.items():
         place = new_folder(folder / name)
-        build_token_store(iter([texts]), tokenizer, place, marks=sorted(settings.objective.marks))
+        marks = sorted(settings.objective.marks)
+        told = build_token_store(iter([texts]), tokenizer, place, marks=marks)
         length = settings.sequence_length
         store = settings.objective.store(
             Texts(place), tokenizer=tokenizer, sequence_length=length, seed=recipe.seed
@@ -158,7 +169,8 @@ def _seen(
             )
         tokens = asked_tokens(store, measured, settings.objective.likelihood)
         documents = store.document_of(measured.ids)
-        found[name] = Seen(measured.sums, measured.counts, documents, tokens, store.num_bytes)
+        unknown = told["unknown"] / max(1, told["tokens"])
+        found[name] = Seen(measured.sums, measured.counts, documents, tokens, store.num_bytes, unknown)
     return found
 
 
@@ -194,4 +206,10 @@ def _figures(before: Seen, after: Seen, texts: int, resampling: Resampling) -> d
         return scales[1] * new / max(asked_now, 1) - scales[0] * old / max(asked, 1)
 
     measured = rows[(rows[:, 1] > 0) | (rows[:, 3] > 0)]
-    return {"texts": texts, **told, "change": resampling.sums_interval(measured, change).as_dict()}
+    unknown = max(before.unknown, after.unknown)
+    return {
+        "texts": texts,
+        "unknown": unknown,
+        **told,
+        "change": resampling.sums_interval(measured, change).as_dict(),
+    }

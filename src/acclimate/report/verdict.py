@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from acclimate.report.estimates import Estimate, metric_name
 from acclimate.report.gather import RunRecord, TaskRecord
-from acclimate.report.numbers import THIN, compact, decimal, duration, number, size
+from acclimate.report.numbers import THIN, compact, decimal, duration, number, percent, size
 from acclimate.report.plots import Whisker, interval_chart
 from acclimate.report.retrieval_view import retrieval_table
 from acclimate.report.task_data import foresees
@@ -221,6 +221,10 @@ def _domain(run: RunRecord) -> dict[str, Any] | None:
     }
 
 
+LEAST_UNKNOWN = 0.005
+"""Share of unknown tokens that is told beside a text's figures."""
+
+
 def _other_texts(run: RunRecord) -> list[dict[str, Any]]:
     """Bits per byte on texts that are not of the domain, and what became of them in words."""
     words = {"worse": "fewer bits than before", "better": "more bits than before: it forgets"}
@@ -230,7 +234,11 @@ def _other_texts(run: RunRecord) -> list[dict[str, Any]]:
         moments = [Estimate.of((told.get(one) or {}).get("bits_per_byte")) for one in ("before", "after")]
         if change is not None:  # more bits are worse, so the words for a difference are turned round
             said = words.get(outcome(change) or "", "no change that can be told")
-            found.append({"name": name, "moments": moments, "change": change, "said": said})
+            share = number(told.get("unknown"))
+            unknown = percent(share) if share >= LEAST_UNKNOWN else ""
+            found.append(
+                {"name": name, "moments": moments, "change": change, "said": said, "unknown": unknown}
+            )
     return found
 
 

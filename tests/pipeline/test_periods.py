@@ -142,6 +142,35 @@ def test_the_coming_period_is_foreseen_by_an_ordinary_model(acclimate_command: A
     assert weights["architectures"] == ["BertForSequenceClassification"]
 
 
+def test_the_independent_test_is_judged_with_the_classes_of_all_periods(
+    acclimate_command: Any, folder: Path
+) -> None:
+    """The new period alone has one class: its ids are not those of the head."""
+    write(folder, "only.tsv", ["天气"], 24, 2)
+    write(folder, "only-test.tsv", ["天气"], 12, 6)
+    new = write(folder, "later.tsv", ["sport", "天气"], 12, 7)
+    learnt = texts("cooking", 3, 1)  # by the earlier period
+    with (folder / "later.tsv").open("a", encoding="utf-8") as file:
+        file.writelines(f"{text}\tcooking\n" for text in learnt)
+    recipe = RECIPE.replace("train: new.tsv", "train: only.tsv\n      independent_test: later.tsv")
+    recipe = recipe.replace("test: new-test.tsv", "test: only-test.tsv") % "joint"
+    recipe = recipe.replace("40 epochs", "20 epochs\n      baseline: false")
+    _, found, _ = run_recipe(acclimate_command, folder, recipe)
+    assert found["labels"] == ["cooking", "sport", "天气"]
+    told = found["independent"]
+    assert told["examples"] == len(new) == told["accounting"]["kept"]
+    assert told["accounting"]["read"] == len(new) + len(learnt)
+    assert sum(told["accounting"]["dropped"].values()) == len(learnt)
+    assert told["test"]["macro_f1"]["value"] > 0.9
+
+
+def test_an_earlier_period_does_not_learn_the_test(acclimate_command: Any, folder: Path) -> None:
+    leaking = RECIPE.replace("train: old.tsv", "train: new-test.tsv") % "joint"
+    (folder / "leaking.yaml").write_text(leaking, encoding="utf-8")
+    ended = acclimate_command("run", "leaking.yaml", folder=folder)
+    assert ended.code == 1 and "tasks.topic.before[0]: the train part is empty" in ended.err
+
+
 def test_what_makes_no_sense_is_refused(acclimate_command: Any, folder: Path) -> None:
     wrong = RECIPE.replace("      before: [{train: old.tsv, test: old-test.tsv}]\n", "") % "replay"
     (folder / "wrong.yaml").write_text(wrong, encoding="utf-8")

@@ -34,6 +34,14 @@ FORGOT = {
     "all frozen": (TRANSFER + "={freeze: {match: ['*']}}", "every parameter is frozen"),
     "override": (OVERRIDES % "clasifier.*", "optimizer: .*'clasifier.*' matches no parameter; .*classifier"),
     "pretraining": (PRETRAIN % "*.prediction.*", "pretrain.optimizer: .*matches no parameter"),
+    "an auxiliary head over what is frozen": (
+        TRANSFER + "={auxiliary: {label: x, then: {freeze: {layers: 2}}}}",
+        "auxiliary.then: freeze holds still all that layer -1 is made by",
+    ),
+    "an auxiliary head over what is not trained": (
+        TRANSFER + "={auxiliary: {label: x, layer: 0, then: {only: [1, head]}}}",
+        "auxiliary.then: only holds still all that layer 0 is made by",
+    ),
     "a head of the task": (TRANSFER + "={only: ['crf.*']}", "'crf.*' matches no parameter"),
 }  # fmt: skip
 FITTING = (
@@ -41,6 +49,10 @@ FITTING = (
     TRANSFER + "={freeze: {match: ['*.attention.*']}}",
     TRANSFER + "={gradual: {order: ['*layer.1.*', '*layer.0.*', embeddings], every: 1 epochs}}",
     TRANSFER + "={adapters: {targets: ['*query']}}",
+    TRANSFER + "={auxiliary: {label: x, then: {only: [1]}}}",
+    TRANSFER + "={auxiliary: {label: x, layer: 0, then: {only: [embeddings]}}}",
+    TRANSFER + "={auxiliary: {label: x, weight: 0, then: {only: [head]}}}",
+    TRANSFER + "={auxiliary: {label: x, then: adapters}}",
     OVERRIDES % "classifier.*",
     PRETRAIN % "cls.predictions.*",
     "tasks.names.ner.transfer={only: ['crf.*']}",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from acclimate.pipeline.periods import classes, earlier_names, of_its_classes, read_part
 from acclimate.pipeline.stage import Work
 from acclimate.recipe.sections import Recipe
 
@@ -23,12 +24,14 @@ def independently(
     from acclimate.pipeline.setup_torch import prepare
     from acclimate.tokenizer.loading import load_tokenizer
     from acclimate.transfer.examples.independent import read_independent
-    from acclimate.transfer.examples.preparing import read_examples, read_labels
 
     task: Any = recipe.tasks[name]
-    folder = work.inputs[f"examples-{name}"].folder
-    names = read_labels(folder)
-    known = {split: task.keys(read_examples(folder, split)) for split in SPLITS}
+    names = classes(recipe, name, work)
+    periods = [*earlier_names(recipe, name), f"examples-{name}"]
+    known = {
+        split: set().union(*(task.keys(read_part(work, stage, split, names)) for stage in periods))
+        for split in SPLITS
+    }
     machine = prepare(work.hardware)
     found = read_independent(task, names, known)
     work.emit(OPENED, task=name, examples=len(found.examples))
@@ -41,7 +44,7 @@ def independently(
         outcomes.append(task.outcomes(names, found.examples, told))
     evaluation = judge(
         task=name,
-        with_=outcomes,
+        with_=[of_its_classes(one) for one in outcomes] if task.before else outcomes,
         without=None,
         metrics=task.metrics,
         verdict_metric=task.metric,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from acclimate.errors import UserError
 from acclimate.pipeline.accounting import account
 from acclimate.pipeline.stage import Stage, Work
 from acclimate.pipeline.tokens import read_json
@@ -32,23 +33,39 @@ def earlier_stages(recipe: Recipe, name: str, digests: Callable[[Path], str]) ->
     """Labelled files of earlier periods → checked, split examples."""
     task: Any = recipe.tasks[name]
 
-    def stage(own: str, period: Any) -> Stage:
+    earlier = task.earlier()
+
+    def stage(own: str, number: int) -> Stage:
+        period = earlier[number]
+        others = [*earlier[:number], *earlier[number + 1 :], task]
+
         def run(work: Work) -> None:
             from acclimate.transfer.examples.preparing import build_examples
 
-            account(work, build_examples(period, work.folder, work.tell))
+            try:
+                statistics = build_examples(period, work.folder, work.tell, others)
+            except UserError as error:
+                raise UserError(f"tasks.{name}.before[{number}]: {error}") from None
+            account(work, statistics)
 
         return Stage(
             name=own,
             kind="examples",
             version=2,
             settings=period.data_settings(),
-            outside=period.fingerprint(digests),
+            outside=period.fingerprint(digests) | identity(others, digests),
             run=run,
         )
 
-    named = zip(earlier_names(recipe, name), task.earlier(), strict=True)
-    return [stage(own, period) for own, period in named]
+    return [stage(own, number) for number, own in enumerate(earlier_names(recipe, name))]
+
+
+def identity(others: Sequence[Any], digests: Callable[[Path], str]) -> dict[str, Any]:
+    """Of the other periods, whose tests are kept out of what is learnt in one."""
+    return {
+        f"other_period_{number}": {"settings": one.data_settings(), "content": one.fingerprint(digests)}
+        for number, one in enumerate(others)
+    }
 
 
 def classes(recipe: Recipe, name: str, work: Work) -> list[str]:

@@ -15,6 +15,7 @@ from acclimate.pipeline.periods import ANSWERS as OF_PERIODS
 from acclimate.pipeline.periods import (
     classes,
     earlier_names,
+    identity,
     of_its_classes,
     read_earlier,
     read_part,
@@ -55,12 +56,13 @@ ANSWERS, OUTCOME, EVALUATION = "{}-answers.safetensors", "outcome.json", "evalua
 def examples_stage(recipe: Recipe, name: str, digests: Digests) -> Stage:
     """Labelled files → checked, split examples."""
     task: Any = recipe.tasks[name]
+    others = task.earlier()
 
     def run(work: Work) -> None:
         from acclimate.transfer.examples.preparing import build_examples
 
         try:
-            statistics = build_examples(task, work.folder, work.tell)
+            statistics = build_examples(task, work.folder, work.tell, others)
         except UserError as error:
             raise UserError(f"tasks.{name}: {error}") from None
         account(work, statistics)
@@ -70,7 +72,7 @@ def examples_stage(recipe: Recipe, name: str, digests: Digests) -> Stage:
         kind="examples",
         version=2,
         settings=task.data_settings(),
-        outside=task.fingerprint(digests),
+        outside=task.fingerprint(digests) | identity(others, digests),
         run=run,
     )
 
@@ -129,7 +131,7 @@ def task_stages(recipe: Recipe, name: str, digests: Digests) -> list[Stage]:
                 Stage(
                     name=task_stage_name(name, arm, number),
                     kind="task",
-                    version=4 if task.before else 3,
+                    version=5 if task.before else 4,
                     settings=settings,
                     outside=model_identity(recipe, digests) if start is None else {},
                     needs=_needs(

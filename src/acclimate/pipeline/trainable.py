@@ -18,6 +18,8 @@ from acclimate.transfer.methods.blocks import EMBEDDINGS, HEAD, Blocks
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from acclimate.transfer.methods.auxiliary import Auxiliary
+
 
 def require_trainable(loaded: LoadedRecipe) -> None:
     """Raises RecipeError with every pattern that matches no parameter, every layer that is not there, and every mixout
@@ -65,8 +67,23 @@ def _asks_for_something(recipe: Recipe, part: TrainedPart) -> bool:
     of_checkpoint = recipe.model.starts_from is not None  # type: ignore[attr-defined]
     patterns = any(isinstance(one, str) and one not in (EMBEDDINGS, HEAD) for one in named)
     return bool(
-        part.optimizer.overrides or patterns or (named and of_checkpoint) or _mixout(part) is not None
+        part.optimizer.overrides
+        or patterns
+        or (named and of_checkpoint)
+        or _mixout(part) is not None
+        or _auxiliary(part)
     )
+
+
+def _auxiliary(part: TrainedPart) -> list[Auxiliary]:
+    """The auxiliary heads, where not all of the model trains."""
+    from acclimate.transfer.methods.auxiliary import Auxiliary
+    from acclimate.transfer.methods.method import chain
+
+    methods = chain(part.settings.transfer) if part.is_task else []
+    if not methods or methods[-1].registered_as[1] == "full":
+        return []
+    return [one for one in methods if isinstance(one, Auxiliary)]
 
 
 def _mixout(part: TrainedPart) -> int | None:
@@ -129,6 +146,8 @@ def _hold(part: TrainedPart, model: PreTrainedModel) -> None:
     plan = chain(settings.transfer)[-1].build(model=model, length=settings.length, seed=0)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in plan.trained)
+    for one in _auxiliary(part):
+        one.require_learning(Blocks(model), plan.trained)
 
 
 def _layers_move(model: PreTrainedModel) -> bool:

@@ -199,8 +199,6 @@ class TaskSettings(Component):
             )
         if self.near is not None and self.data is None and self.hold_out is None:
             raise problem("near: nothing is split here, all three parts are given", at=("near",))
-        if self.learn_from is not None and self.only_judged:
-            raise problem("learn_from: nothing is learnt for this task", at=("learn_from",))
         if self.keep is not None and not self.before:
             raise problem("keep: goes with `before`: there is nothing to keep", at=("keep",))
         if self.before and not self.scores:

@@ -19,6 +19,7 @@ from acclimate.optim.schedules import Constant
 from acclimate.optim.sgd import Sgd
 from acclimate.recipe.units import Length
 from acclimate.tokenizer.untrained import untrained_tokenizer
+from acclimate.transfer.classes.classification import Classification
 from acclimate.transfer.classes.classifying import Classifying
 from acclimate.transfer.examples.preparing import Examples
 from acclimate.transfer.incremental.ahead import LookingAhead
@@ -26,6 +27,7 @@ from acclimate.transfer.incremental.anchors import Distilled, Elastic, fisher_in
 from acclimate.transfer.incremental.keeping import AGem, Joint, JointThenNew, Nothing, Replay
 from acclimate.transfer.incremental.periods import Period, drawn, joined, learn
 from acclimate.transfer.methods.full import Full
+from acclimate.transfer.methods.reinitialise import Reinitialise
 from acclimate.transfer.tuning import Around
 
 TEXTS = ["a b c", "一 二", "d", "e f g h i", "三 四 五 六", "j k"]
@@ -87,6 +89,39 @@ def test_what_is_replayed_is_drawn_once_and_by_the_seed() -> None:
     assert one == same != other
     assert len(set(one)) == 6
     assert len(drawn(old, 0.9, 100, 1)[0]) == 12
+
+
+@pytest.mark.parametrize("transfer", ["reinitialise", {"soup": {"models": 2, "then": "reinitialise"}}])
+def test_what_is_drawn_anew_is_drawn_once_before_the_first_period(transfer: Any) -> None:
+    task = Classification.model_validate(
+        {
+            "train": "a.tsv",
+            "test": "b.tsv",
+            "before": [{"train": "c.tsv", "test": "d.tsv"}],
+            "keep": "joint_then_new",
+            "transfer": transfer,
+            "length": "1 epochs",
+            "optimizer": {"adamw": {"lr": 1e-12}},  # nothing moves, but by being drawn
+        }
+    )
+    part, model, drawn_once = examples(), classifier(), classifier()
+    work = Classifying(untrained_tokenizer(300), num_classes=3, sequence_length=16)
+    learn(task, work, model, [Period(part, part, part)] * 3, seed=3, around=Around())
+    Reinitialise().prepare(drawn_once, 3)
+    want = dict(drawn_once.named_parameters())
+    assert not torch.allclose(classifier().classifier.weight, model.classifier.weight)
+    for name, one in model.named_parameters():
+        assert torch.allclose(one, want[name], atol=1e-6), name
+
+
+def test_ewc_with_adapters_is_refused() -> None:
+    own = {"train": "a.tsv", "test": "b.tsv", "before": [{"train": "c.tsv", "test": "d.tsv"}]}
+    for transfer in ("adapters", {"reinitialise": {"then": "adapters"}}):
+        with pytest.raises(
+            ValueError, match=r"adapters: each period draws its additions anew, .* `keep: ewc`"
+        ):
+            Classification.model_validate({**own, "keep": "ewc", "transfer": transfer})
+    Classification.model_validate({**own, "keep": "lwf", "transfer": "adapters"})
 
 
 def test_ewc_pulls_back_to_where_it_was_and_not_at_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 from torch import nn
+from transformers import AutoModelForSequenceClassification
 
 from acclimate.models.building import Labels
 from acclimate.models.families.bert import Bert
@@ -114,6 +116,19 @@ def test_what_is_delivered_is_an_ordinary_model_of_the_coming_period() -> None:
     assert set(tuned.state_dict()) == set(model().state_dict())
 
 
+def test_a_head_without_bias_stays_so_and_plain_transformers_answers_as_it(tmp_path: Path) -> None:
+    keep, tuned = Prospective(cycles=[2]), model(Gpt2)
+    at_work = Classifying(untrained_tokenizer(300), num_classes=2, sequence_length=16)
+    learn(how(keep, length=Length(2, "epochs")), at_work, tuned, flipping(3), seed=3, around=Around())
+    keep.settle(tuned)
+    tuned.save_pretrained(tmp_path)
+    plain, told = AutoModelForSequenceClassification.from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(told.values()), told
+    tokens = torch.arange(6)[None] + 20
+    with torch.no_grad():
+        assert torch.allclose(plain.eval()(tokens).logits, tuned.eval()(tokens).logits, atol=1e-5)
+
+
 def test_it_is_repeatable_and_goes_with_two_passes() -> None:
     one, other = (learnt(Prospective(cycles=[2, 3.5]), 2, regularise=[RDrop()])[1] for _ in range(2))
     assert all(
@@ -127,6 +142,8 @@ def test_the_head_is_linear_at_each_time_and_starts_as_it_was() -> None:
     still = nn.Linear(5, 3)
     head, z = TimedHead(still, [2, 7, 365.25]), torch.randn(4, 5)
     assert torch.equal(head(z), still(z))
+    bare = TimedHead(nn.Linear(5, 3, bias=False), [2])
+    assert bare.turning.bias is None and bare.at(1).bias is None
     for one in head.turning.parameters():
         nn.init.normal_(one)
     for time in (0, 1, 5):
@@ -151,7 +168,11 @@ def test_other_families_heads_are_timed_too(family: Any) -> None:
     assert len(timed_heads(timed)) == 1
 
 
-@pytest.mark.parametrize("cycles", [[], [1.5], [2, float("inf")], [float("nan")]])
-def test_cycles_that_cannot_be_seen_are_refused(cycles: list[float]) -> None:
+def test_one_cycle_is_a_number() -> None:
+    assert Prospective.model_validate({"cycles": 7}) == Prospective(cycles=[7.0])
+
+
+@pytest.mark.parametrize("cycles", [1, True, [], [1.5], [2, float("inf")], [float("nan")]])
+def test_cycles_that_cannot_be_seen_are_refused(cycles: Any) -> None:
     with pytest.raises(ValidationError):
         Prospective(cycles=cycles)

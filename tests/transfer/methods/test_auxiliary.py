@@ -29,7 +29,7 @@ from acclimate.tokenizer.untrained import untrained_tokenizer
 from acclimate.transfer.classes.classifying import Classifying
 from acclimate.transfer.examples.preparing import Examples
 from acclimate.transfer.examples.rows import FURTHER
-from acclimate.transfer.incremental.keeping import AGem, Nothing
+from acclimate.transfer.incremental.keeping import AGem, Ewc, Nothing
 from acclimate.transfer.incremental.periods import Period, learn
 from acclimate.transfer.methods.auxiliary import Auxiliary
 from acclimate.transfer.methods.auxiliary_head import HEAD, WithAuxiliary
@@ -171,6 +171,15 @@ def test_each_period_has_a_head_of_its_own() -> None:
     learn(settings, at_work(), found, periods, seed=3, around=around)
     told = [one.figures["loss_auxiliary"] for one in seen if hasattr(one, "figures")]
     assert told[0] == pytest.approx(np.log(2), abs=0.1) and told[2] == pytest.approx(np.log(3), abs=0.15)
+    assert not hasattr(found, HEAD)
+
+
+def test_ewc_holds_the_model_and_not_the_head_that_goes() -> None:
+    found, part = model(), examples()
+    later = Examples(part.ids, part.texts, None, part.labels, [{FURTHER: "红蓝黄"[n % 3]} for n in range(12)])
+    periods = [Period(one, one, one) for one in (part, part, later)]  # two auxiliary classes, then three
+    settings = how(by(0.5), keep=Ewc(), length=Length(1, "epochs"))
+    learn(settings, at_work(), found, periods, seed=3, around=Around())
     assert not hasattr(found, HEAD)
 
 

@@ -10,8 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from transformers import AutoModelForSequenceClassification
 
 from acclimate.errors import UserError
+from acclimate.models.building import Labels
+from acclimate.models.families.gpt2 import Gpt2
+from acclimate.models.families.llama import Llama
+from acclimate.models.family import Vocabulary
 from acclimate.models.forward import class_logits
 from acclimate.models.loading import load_model
 from acclimate.tokenizer.untrained import untrained_tokenizer
@@ -25,6 +30,7 @@ from acclimate.transfer.tuning import tune
 from acclimate.transfer.vectors.vector_settings import Vector
 
 FILES = {"train": "a.tsv", "test": "b.tsv"}
+BIASLESS = {"gpt2": Gpt2, "llama": Llama}
 
 
 def answers(model: Any, lesson: Any) -> np.ndarray:
@@ -55,6 +61,37 @@ def test_a_linear_head_is_folded_exactly(
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
     for name, parameter in model.named_parameters():
         assert torch.equal(parameter, before[name]) == (not name.startswith("classifier.")), name
+
+
+@pytest.mark.parametrize("by", ["logistic", "svm"])
+@pytest.mark.parametrize("family", BIASLESS)
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_head_without_bias_stays_so_and_plain_transformers_answers_as_it(
+    family: str, by: Any, classes: int, course: Callable[..., Any], tmp_path: Path
+) -> None:
+    settings = BIASLESS[family].model_validate({"size": next(iter(BIASLESS[family].sizes))})
+    model = settings.build(
+        vocabulary=Vocabulary(25, 0),
+        seed=5,
+        kind="classification",
+        labels=Labels(("a", "b", "c", "d")[: classes + 1]),  # the last one is never seen
+    )
+    one = course(model, {"features": by}, classes=classes)
+    train, held_out = (features_of(one, part, "score") for part in (one.train, one.validation))
+    tune(one.how, model, one.train, one.validation, seed=9)
+    fitted = Features(by=by).estimator(seed=9, balanced=False).set_params(fit_intercept=False)
+    fitted.fit(train / train.std(0), one.train.objective.classes_of)
+    expected, found = fitted.decision_function(held_out / train.std(0)), answers(model, one.validation)
+    own = found[:, 1] - found[:, 0] if classes == 2 else found[:, :3]
+    np.testing.assert_allclose(own, expected, rtol=1e-3, atol=1e-3)
+    assert (found.argmax(1) < classes).all()
+    model.save_pretrained(tmp_path)
+    plain, told = AutoModelForSequenceClassification.from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(told.values()), told
+    tokens = torch.from_numpy(one.validation.store._tokens.astype(np.int64)).view(-1, 6)
+    with torch.no_grad():
+        again = torch.cat([plain.eval()(row[None]).logits for row in tokens]).numpy()
+    np.testing.assert_allclose(again, found, rtol=1e-3, atol=1e-3)
 
 
 def test_a_forest_answers_as_scikit_learn_and_is_kept_as_arrays(
@@ -165,6 +202,10 @@ def test_texts_that_look_the_same_are_refused(
         ({"transfer": {"features": {"by": "svm", "trees": 3}}}, "trees: goes with forest"),
         ({"transfer": {"features": {"by": "forest", "c": 3}}}, "c: goes with logistic and svm"),
         ({"transfer": "features", "multi_label": True}, "features: takes one class for each text"),
+        (
+            {"transfer": "features", "optimizer": {"adamw": {"overrides": [{"match": "no.*"}]}}},
+            "overrides: features trains nothing by gradients; leave them out",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(settings: dict[str, Any], message: str) -> None:

@@ -51,8 +51,16 @@ def _several(cell: str | None, separator: str) -> tuple[str, ...] | None:
     return tuple(sorted({name.strip() for name in names} - {""}))
 
 
+class OneClass(UserError):
+    """All examples have the same label."""
+
+    def __init__(self, message: str, label: str) -> None:
+        super().__init__(message)
+        self.label = label
+
+
 def class_names(rows: Sequence[Row], *, column: Column, several: bool) -> list[str]:
-    """The labels in order: as numbers where all are whole numbers, else by code point."""
+    """The labels in order: as numbers where all are whole numbers, else by code point. Raises OneClass, UserError."""
     found = {label for row in rows for label in row.labels}
     if not found:
         raise UserError(
@@ -60,9 +68,11 @@ def class_names(rows: Sequence[Row], *, column: Column, several: bool) -> list[s
         )
     constant = all(len(row.labels) == len(found) for row in rows)
     if len(found) == 1 and (not several or constant):
-        raise UserError(
-            f"{rows[0].place}: all {len(rows)} examples have the label {found.pop()!r}; "
-            "there is nothing to tell apart, a task needs two classes"
+        (label,) = found
+        raise OneClass(
+            f"{rows[0].place}: all {len(rows)} examples have the label {label!r}; "
+            "there is nothing to tell apart, a task needs two classes",
+            label,
         )
     if all(name.isascii() and name.lstrip("-").isdigit() for name in found):
         return sorted(found, key=lambda name: (int(name), name))

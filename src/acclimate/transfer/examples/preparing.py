@@ -1,8 +1,9 @@
 """The examples of a task: read, split, freed of leaks, counted, and written to a folder.
 
 Rules. Training and validation rows whose texts equal a test text (but for case and white space) are dropped, training
-rows that equal a validation text too: `in_test`, `in_validation`. Repeats inside a part stay, for they may be the
-frequency of the real thing; they are counted, as are texts that occur with different labels. Texts are kept as they
+rows that equal a validation text too: `in_test`, `in_validation`; and where a task is learnt in periods, those of both
+parts that equal a test text of another period: `in_test_of_other_period`. Repeats inside a part stay, for they may be
+the frequency of the real thing; they are counted, as are texts that occur with different labels. Texts are kept as they
 are, apart from white space at their ends, for a served model will see them so. The classes are those of the training
 part.
 
@@ -28,6 +29,7 @@ from acclimate.corpus.document import Dropped
 from acclimate.errors import UserError
 from acclimate.progress import Tell, silent
 from acclimate.transfer.examples.labels import further_labels
+from acclimate.transfer.examples.other_periods import classes_of, without_other_tests
 from acclimate.transfer.examples.rows import Ledger, Row, read_rows, repeats, without
 from acclimate.transfer.examples.splitting import chosen, groups_of, hold_out, split_rows
 from acclimate.transfer.methods.auxiliary import further_column
@@ -61,8 +63,10 @@ class Examples:
         return [f"{text} ⟷ {pair}" for text, pair in zip(self.texts, self.pairs, strict=True)]
 
 
-def build_examples(task: TaskSettings, folder: Path, tell: Tell = silent) -> dict[str, Any]:
-    """Write the examples into the folder and give what statistics.json says.
+def build_examples(
+    task: TaskSettings, folder: Path, tell: Tell = silent, others: Sequence[TaskSettings] = ()
+) -> dict[str, Any]:
+    """Write the examples into the folder and give what statistics.json says. others: tasks for the other periods of it.
 
     Raises UserError: a missing column, nothing to learn from, parts that do not fit each other.
     """
@@ -71,7 +75,7 @@ def build_examples(task: TaskSettings, folder: Path, tell: Tell = silent) -> dic
     for name, reader in task.readers().items():
         ledgers[name] = Ledger()
         rows[name] = read_rows(reader, task, ledgers[name], tell)
-    names = task.names(rows["train" if task.data is None else "data"])
+    names = classes_of(task, rows["train" if task.data is None else "data"], others)
     if task.only_judged:
         rows = {"train": [], "validation": [], "test": rows["data"]}
     elif task.data is not None:
@@ -79,9 +83,9 @@ def build_examples(task: TaskSettings, folder: Path, tell: Tell = silent) -> dic
         parts = split_rows(
             rows["data"], validation=task.split.validation, test=task.split.test, near=task.near
         )
-        rows = _parted(rows["data"], parts, SPLITS)
+        rows = without_other_tests(_parted(rows["data"], parts, SPLITS), others, ledgers)
     else:
-        rows = _without_leaks(rows, ledgers)
+        rows = without_other_tests(_without_leaks(rows, ledgers), others, ledgers)
         if "validation" not in rows:
             assert task.hold_out is not None
             parts = hold_out(rows["train"], share=task.hold_out, near=task.near)

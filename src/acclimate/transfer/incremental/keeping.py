@@ -225,7 +225,13 @@ class Prospective(Keeping):
     foresees: ClassVar[bool] = True
 
     cycles: list[float] = Field(default=[2.0], min_length=1)
-    """P: after how many periods things come round, several where they do so in several ways: `[7, 365.25]` by days."""
+    """P: after how many periods things come round: a number, or several where they do so in several ways, as by days
+    `[7, 365.25]`."""
+
+    @field_validator("cycles", mode="before", json_schema_input_type=float | list[float])
+    @classmethod
+    def _several(cls, value: Any) -> Any:
+        return [value] if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
     @field_validator("cycles")
     @classmethod

@@ -88,6 +88,11 @@ class Past:
     _fisher: dict[str, Tensor] = field(default_factory=dict)
     _measured: int = 0
     """Periods that are in the Fisher information."""
+    _own: frozenset[str] = field(init=False)
+    """Names of the model's parameters: what else stands in it while it is tuned is no part of what it knows."""
+
+    def __post_init__(self) -> None:
+        self._own = frozenset(name for name, _ in self.now.named_parameters())
 
     def fisher(self, number: int) -> dict[str, Tensor]:
         """Of the last period at the weights of now, added to those of the periods before it."""
@@ -96,7 +101,9 @@ class Past:
         if self._measured < len(self.lessons):
             found = fisher_information(self.now, self.lessons[-1], number)
             self._fisher = {
-                name: one + self._fisher[name] if name in self._fisher else one for name, one in found.items()
+                name: one + self._fisher[name] if name in self._fisher else one
+                for name, one in found.items()
+                if name in self._own
             }
             self._measured = len(self.lessons)
         return dict(self._fisher)
@@ -128,6 +135,8 @@ def learn(
 ) -> Learnt:
     """Tune the model to one period after another, keeping the past as `how.keep` says; it is changed in place."""
     keep: Any = Nothing() if how.keep is None else how.keep
+    if len(periods) > 1:
+        how = _begun(how, model, seed)
     keep.begin(model)
     periods = [_dated(one, number) for number, one in enumerate(periods)]
     answers: dict[tuple[int, int], Answers] = {}
@@ -174,6 +183,12 @@ def learn(
     assert tuned is not None
     keep.face(model, len(periods) - 1)
     return Learnt(tuned, truncated, answers)
+
+
+def _begun(how: Any, model: PreTrainedModel, seed: int) -> Any:
+    """The settings for each period, after what their way of transfer does once."""
+    rest = how.transfer.begin(model, seed)
+    return how if rest is how.transfer else how.model_copy(update={"transfer": rest})
 
 
 def _dated(period: Period, number: int) -> Period:

@@ -34,13 +34,14 @@ def phases(times: Tensor, cycles: Sequence[float]) -> Tensor:
 class TimedHead(nn.Module):  # type: ignore[misc]
     """[B, F] → [B, C]: (W + Σ_k φ_k(t)·V_k)·z + b + Σ_k φ_k(t)·c_k, at any one time a linear layer.
 
-    V and c begin at 0: so it starts as the layer that it is made of.
+    V and c begin at 0: so it starts as the layer that it is made of. Where that has no b there is no c either.
     """
 
     def __init__(self, still: nn.Linear, cycles: Sequence[float]) -> None:
         super().__init__()
         self.still, self.cycles = still, tuple(cycles)
-        self.turning = nn.Linear(still.in_features, 2 * len(self.cycles) * still.out_features)
+        number = 2 * len(self.cycles) * still.out_features
+        self.turning = nn.Linear(still.in_features, number, bias=still.bias is not None)
         for one in self.turning.parameters():
             nn.init.zeros_(one)
         self.now = 0
@@ -58,12 +59,11 @@ class TimedHead(nn.Module):  # type: ignore[misc]
     def at(self, time: int) -> nn.Linear:
         """What it is at this time."""
         by = phases(torch.tensor([time]), self.cycles)[0].to(self.turning.weight)
-        weight, bias = self.turning.weight, self.turning.bias
-        layer = nn.Linear(weight.shape[1], self.still.out_features).to(weight)
+        weight, bias, own = self.turning.weight, self.turning.bias, self.still.bias
+        layer = nn.Linear(weight.shape[1], self.still.out_features, bias=own is not None).to(weight)
         layer.weight.copy_(self.still.weight + torch.einsum("k,kcf->cf", by, _by_feature(weight, len(by))))
-        layer.bias.copy_(by @ _by_feature(bias, len(by)))
-        if self.still.bias is not None:
-            layer.bias.add_(self.still.bias)
+        if own is not None:
+            layer.bias.copy_(own + by @ _by_feature(bias, len(by)))
         return layer
 
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, model_validator
 
+from acclimate.errors import UserError
 from acclimate.recipe.columns import Column
 from acclimate.recipe.settings import problem
-from acclimate.transfer.methods.blocks import require_block
+from acclimate.transfer.methods.blocks import Blocks, require_block
 from acclimate.transfer.methods.freeze import Freeze, HeadOnly
 from acclimate.transfer.methods.method import Prelude, chain
 
@@ -58,6 +59,15 @@ class Auxiliary(Prelude):
     def require_blocks(self, number: int) -> None:
         require_block(self.layer, number, "transfer.auxiliary.layer")
         self.following.require_blocks(number)
+
+    def require_learning(self, blocks: Blocks, trained: frozenset[str]) -> None:
+        """Raises UserError where of what makes the layer's output nothing trains."""
+        lower = range(self.layer % blocks.number + 1) if blocks.number else ()
+        made_by = blocks.embeddings.union(*(blocks.block(one) for one in lower))
+        if self.weight and trained and not made_by & trained:
+            still = chain(self)[-1].registered_as[1]
+            words = f"{still} holds still all that layer {self.layer} is made by; nothing would learn from it"
+            raise UserError(f"transfer.auxiliary.then: {words}")
 
     def refuses(self, family: Any) -> str | None:
         models = f"and models of the family {family.registered_as[1]}"

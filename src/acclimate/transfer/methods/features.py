@@ -24,7 +24,8 @@ class Features(Method):
     fitted by scikit-learn, on the training part alone. Takes one reading of the examples, not epochs.
 
     logistic: multinomial logistic regression. svm: a linear one for each class against the rest. Both are folded into
-    the model's own head, which then gives their `decision_function`: an ordinary checkpoint is delivered and served.
+    the model's own head, which then gives their `decision_function`: an ordinary checkpoint is delivered and served. A
+    head without bias (GPT-2, Llama) stays so: features are scaled alone then, and fitted without an intercept.
     forest: a random forest. It, and anything fitted to a `vector`, is stored as arrays in the model's file, and judged,
     but is no head of Transformers, so no service takes it.
     Source: Peters et al. 2019, "To Tune or Not to Tune?"; Devlin et al. 2019, section 5.3 (`vector`).

@@ -50,11 +50,15 @@ def fit_head(how: Features, course: Course) -> Tuned:
     if how.by == "forest":
         head = ForestHead.of(fitted.fit(features, labels))
     else:
-        mean, scale = features.mean(axis=0), features.std(axis=0)
-        scale[scale == 0] = 1.0
-        fitted.fit((features - mean) / scale, labels)
         own: Any = model.get_submodule(place)
         head = own if pooling is None else nn.Linear(features.shape[1], own.out_features).to(model.device)
+        mean, scale = features.mean(axis=0), features.std(axis=0)
+        scale[scale == 0] = 1.0
+        if head.bias is None:
+            # Its class has none, and would drop one when it is loaded: no intercept, nor a mean to make up for.
+            fitted.set_params(fit_intercept=False)
+            mean = np.zeros_like(mean)
+        fitted.fit((features - mean) / scale, labels)
         _fold(head, fitted, mean, scale)  # type: ignore[arg-type]
     if pooling is not None:
         put(model, place, VectorHead(pooling, head), how.by)
@@ -98,15 +102,15 @@ def _given(model: PreTrainedModel, batch: PackedBatch, place: str) -> Tensor:
 def _fold(layer: nn.Linear, fitted: Any, mean: NDArray[Any], scale: NDArray[Any]) -> None:
     """Make the layer's output the fitted decision function; of two classes half of it for one, less half for the other.
 
-    A class that was not seen in training is never chosen.
+    A class that was not seen in training is never chosen: its bias sees to it, or, of a layer without, its score is the
+    mean of the others.
     """
     weights, biases = fitted.coef_ / scale, fitted.intercept_ - (fitted.coef_ / scale) @ mean
     if len(weights) == 1:
         weights, biases = (np.concatenate([-one, one]) / 2 for one in (weights, biases))
-    layer.weight.zero_()
-    if layer.bias is None:
-        layer.bias = nn.Parameter(torch.zeros(layer.out_features))
-    layer.bias.fill_(-1e4)
-    rows = torch.from_numpy(np.asarray(fitted.classes_))
-    layer.weight[rows] = torch.from_numpy(weights).to(layer.weight)
-    layer.bias[rows] = torch.from_numpy(biases).to(layer.bias)
+    rows, values = torch.from_numpy(np.asarray(fitted.classes_)), torch.from_numpy(weights).to(layer.weight)
+    layer.weight.copy_(values.mean(dim=0).expand_as(layer.weight))
+    layer.weight[rows] = values
+    if layer.bias is not None:
+        layer.bias.fill_(-1e4)
+        layer.bias[rows] = torch.from_numpy(biases).to(layer.bias)

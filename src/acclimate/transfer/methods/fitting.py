@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 def require_fitting(task: TaskSettings) -> None:
     """Raises ValidationError where it does not."""
     own = task.registered_as[1]
+    if not task.transfer.by_gradient and getattr(task.optimizer, "overrides", None):  # type: ignore[attr-defined]
+        words = f"{task.transfer.registered_as[1]} trains nothing by gradients; leave them out"
+        raise problem(f"overrides: {words}", at=("optimizer", "overrides"))
     for one in chain(task.transfer):
         name = one.registered_as[1]
         if one.kinds and task.purpose not in one.kinds:
@@ -27,6 +30,9 @@ def require_fitting(task: TaskSettings) -> None:
         if one.reads_rows and not task.one_row:
             words = "takes sequences that are of one example each, and the model's own rows, which"
             raise problem(f"{name}: {words} those of {own} are not", at=("transfer",))
+        if name == "adapters" and getattr(task.keep, "registered_as", ("", ""))[1] == "ewc":
+            words = "each period draws its additions anew, for which what `keep: ewc` measured of others means nothing"
+            raise problem(f"adapters: {words}", at=("transfer",))
         if task.before and not one.by_gradient:
             words = "nothing is learnt by gradients, which `before` needs"
             raise problem(f"{name}: {words}", at=("transfer",))

@@ -120,6 +120,10 @@ class Method(Component):
     def furnish(self, model: Any, source: Path) -> None:
         """Give a model that was loaded from the folder what stands in the place of its own head."""
 
+    def begin(self, model: nn.Module, seed: int) -> Method:
+        """Do to a model, in place, what is done once before several periods; what is left for each of them."""
+        return self
+
     def conduct(self, course: Course) -> Tuned:
         """Tune the model of the course in place."""
         from acclimate.transfer.methods.phased import train_by
@@ -172,6 +176,10 @@ class Prelude(Method):
 
     def furnish(self, model: Any, source: Path) -> None:
         self.following.furnish(model, source)
+
+    def begin(self, model: nn.Module, seed: int) -> Method:
+        rest = self.following.begin(model, seed)
+        return self if rest is self.then else self.model_copy(update={"then": rest})
 
     def conduct(self, course: Course) -> Tuned:
         self.prepare(course.model, course.seed)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from acclimate.errors import UserError
 from acclimate.transfer.methods.blocks import Blocks
-from acclimate.transfer.methods.method import Prelude
+from acclimate.transfer.methods.method import Method, Prelude
 
 if TYPE_CHECKING:
     from torch import nn
@@ -51,6 +51,10 @@ class Reinitialise(Prelude):
         for module in map(model.get_submodule, [*top, *above]):
             draw(module)
             _plain_norms(module)
+
+    def begin(self, model: nn.Module, seed: int) -> Method:
+        self.prepare(model, seed)  # again in each period, it would throw away what the one before has taught
+        return self.following.begin(model, seed)
 
 
 def _modules_of(model: nn.Module, names: frozenset[str]) -> list[str]:

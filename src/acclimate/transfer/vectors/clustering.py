@@ -51,6 +51,7 @@ class Clustering(TaskSettings):
     split: ClassVar[None] = None  # type: ignore[misc]
     hold_out: ClassVar[None] = None  # type: ignore[misc]
     near: ClassVar[None] = None  # type: ignore[misc]
+    learn_from: ClassVar[None] = None  # type: ignore[misc]
     header: ClassVar[bool] = True  # type: ignore[misc]
     format: ClassVar[str] = "auto"  # type: ignore[misc]
     encoding: ClassVar[str] = "auto"  # type: ignore[misc]

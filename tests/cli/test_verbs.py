@@ -111,7 +111,7 @@ def test_show_model(acclimate: Any) -> None:
     assert "4,385,920" in acclimate("show", "model", "bert/tiny").out
     for item, message in [
         ("bert/tny", "unknown size bert/tny; did you mean 'tiny'?"),
-        ("brt/tiny", "unknown family 'brt'; did you mean 'bert'?"),
+        ("brt/tiny", "expected FAMILY/SIZE, found 'brt/tiny'; did you mean 'bert/tiny'?"),
         ("bert-tiny", "expected FAMILY/SIZE, found 'bert-tiny'; did you mean 'bert/tiny'?"),
         ("bert", "expected FAMILY/SIZE, such as bert/mini, found 'bert'; sizes of bert: tiny, mini, small, "),
     ]:

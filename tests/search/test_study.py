@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +15,7 @@ import pytest
 from acclimate.artifacts.line_log import read_lines
 from acclimate.errors import UserError
 from acclimate.recipe.problems import RecipeError
-from acclimate.search.study import run_study
+from acclimate.search.study import _charged, run_study
 from acclimate.search.variants import trials
 
 TEXT = "".join(
@@ -87,6 +92,31 @@ def test_runs_side_by_side_are_the_same_runs(recipe: Path, tmp_path: Path) -> No
     assert sorted((one["variant"], one["seed"]) for one in lines) == sorted(
         (one["variant"], one["seed"]) for one in at_once["runs"]
     )
+
+
+def test_a_study_that_is_stopped_leaves_no_run_behind(recipe: Path, tmp_path: Path) -> None:
+    long = ["-s", "study.at_once=2", "-s", "pretrain.length=1000000 steps"]
+    study = subprocess.Popen([sys.executable, "-m", "acclimate", "study", recipe.name, *long])
+    until = time.monotonic() + 90
+    while not list((tmp_path / "runs").glob("small-*/*/events.jsonl")) and time.monotonic() < until:
+        time.sleep(0.2)
+    children = {
+        int(pid)
+        for task in Path(f"/proc/{study.pid}/task").iterdir()
+        for pid in (task / "children").read_text().split()
+    }
+    assert children, "no run was at work"
+    study.send_signal(signal.SIGTERM)
+    assert study.wait(60) == 130
+    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+
+
+def test_what_is_not_known_to_cost_is_not_charged_in_part() -> None:
+    line = {"variant": "a", "trainings": ["pretrain-1", "task-1"]}
+    costs = {"task-1": {"seconds": 3.0, "peak_memory_bytes": 5}}
+    assert _charged(line, costs)["seconds"] is None
+    costs["pretrain-1"] = {"seconds": 4.0, "peak_memory_bytes": 9}
+    assert (_charged(line, costs)["seconds"], _charged(line, costs)["peak_memory_bytes"]) == (7.0, 9)
 
 
 def test_a_failed_run_names_itself_and_keeps_the_others(recipe: Path, tmp_path: Path) -> None:

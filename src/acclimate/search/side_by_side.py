@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,11 +35,11 @@ class Ended:
 
 def side_by_side(
     trials: Iterator[Trial], folder: Path, output: Path, at_once: int
-) -> Iterator[Ended | UserError]:
+) -> Generator[Ended | UserError, None, None]:
     """Run each, so many at a time, and yield as they end; the next trial is asked for when there is room for it.
 
     A variant that fails is yielded as the error. Raises UserError when the base fails, with which nothing could be
-    compared, or when a run was stopped. However it ends, no process is left behind.
+    compared, or when a run was stopped. However it ends, or is closed, no process is left behind.
     """
     processes: set[subprocess.Popen[str]] = set()
     lock = threading.Lock()

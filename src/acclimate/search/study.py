@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from acclimate.artifacts import durable
 from acclimate.artifacts.line_log import LineLog, read_lines
+from acclimate.engine.interrupt import stop_on_signals
 from acclimate.errors import UserError
 from acclimate.recipe.units import Length, Progress
 from acclimate.report.study_page import study_page
@@ -36,7 +38,8 @@ def run_study(
 ) -> dict[str, Any]:
     """Run what is missing and return the study: see `_write`. Raises UserError for what the user can mend.
 
-    A variant whose run fails does not end the others; it is told at the end.
+    A variant whose run fails does not end the others; it is told at the end. Asked to stop, it stops the runs at work,
+    which save what they have.
     """
     loaded, planned = trials(path, overrides)
     study = loaded.recipe.study
@@ -46,31 +49,43 @@ def run_study(
     variants = [BASE, *study.variants]
     known = {trial.digest for trial in planned}
     failed: list[UserError] = []
+    at_work = 0
     with LineLog(folder / RUNS) as log:
         done = {line["digest"]: line for line in read_lines(folder / RUNS)}
         spent = sum(line["elapsed"] for line in done.values() if line["digest"] in known)
         missing = [trial for trial in planned if trial.digest not in done]
 
         def affordable() -> Iterator[Trial]:
+            nonlocal at_work
             for number, trial in enumerate(missing, 1):
-                if study.budget is not None and done and _too_long(study.budget, spent, trial, done.values()):
+                if (
+                    study.budget is not None
+                    and done
+                    and _too_long(study.budget, spent, at_work, trial, done.values())
+                ):
                     left = len(missing) - number + 1
                     tell(f"the budget of {study.budget} allows no more runs; {left} are left out")
                     return
                 tell(f"run {number} of {len(missing)}: {trial.variant}, seed {trial.seed}")
+                at_work += 1
                 yield trial
 
-        for ended in side_by_side(affordable(), folder, output, study.at_once):
-            if isinstance(ended, UserError):
-                failed.append(ended)
-                tell(str(ended))
-                continue
-            line = _line(ended, output)
-            log.append(line)
-            log.sync()
-            done[ended.trial.digest] = line
-            spent += ended.elapsed
-            _write(folder, output, loaded.recipe.name, planned, done, variants)
+        with (
+            stop_on_signals(),
+            closing(side_by_side(affordable(), folder, output, study.at_once)) as running,
+        ):
+            for ended in running:
+                at_work -= 1
+                if isinstance(ended, UserError):
+                    failed.append(ended)
+                    tell(str(ended))
+                    continue
+                line = _line(ended, output)
+                log.append(line)
+                log.sync()
+                done[ended.trial.digest] = line
+                spent += ended.elapsed
+                _write(folder, output, loaded.recipe.name, planned, done, variants)
     found = _write(folder, output, loaded.recipe.name, planned, done, variants)
     if failed:
         more = f" ({len(failed)} runs failed; the others are done)" if len(failed) > 1 else ""
@@ -78,12 +93,15 @@ def run_study(
     return found
 
 
-def _too_long(budget: Length, spent: float, trial: Trial, lines: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether a run would end after the budget, if it takes as long as those of its variant, or the longest of all."""
+def _too_long(
+    budget: Length, spent: float, at_work: int, trial: Trial, lines: Iterable[Mapping[str, Any]]
+) -> bool:
+    """Whether a run would end after the budget, if it and those at work take as long as those of its variant, or the
+    longest of all."""
     lines = list(lines)
     own = [line["elapsed"] for line in lines if line["variant"] == trial.variant]
     expected = max(own or [line["elapsed"] for line in lines])
-    return budget.reached(Progress(seconds=spent + expected))
+    return budget.reached(Progress(seconds=spent + (at_work + 1) * expected))
 
 
 def _line(ended: Ended, output: Path) -> dict[str, Any]:
@@ -119,12 +137,15 @@ def _costs(output: Path) -> dict[str, Any]:
 
 
 def _charged(line: Mapping[str, Any], costs: Mapping[str, Any]) -> dict[str, Any]:
-    """The line with the seconds and the peak memory of the trainings that its figures rest on, whoever made them."""
-    own = [costs[name] for name in line["trainings"] if name in costs]
-    seconds = sum(one["seconds"] for one in own)
+    """The line with the seconds and the peak memory of the trainings that its figures rest on, whoever made them; None
+    where they are not known."""
+    if not costs.keys() >= set(line["trainings"]):
+        # One was made by a run that did not come to its end: part of a cost would be a wrong one.
+        return {**line, "seconds": None, "peak_memory_bytes": None}
+    own = [costs[name] for name in line["trainings"]]
     return {
         **line,
-        "seconds": seconds,
+        "seconds": sum(one["seconds"] for one in own),
         "peak_memory_bytes": max((one["peak_memory_bytes"] for one in own), default=0),
     }
 

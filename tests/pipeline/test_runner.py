@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -213,3 +215,38 @@ def test_what_will_happen_again_is_forgotten(run, log_path) -> None:
 
 def test_a_package_that_is_not_there_has_no_version() -> None:
     assert runner._version("no-such-package-of-any-kind") == "none" and runner._version("numpy") != "none"
+
+
+def test_libraries_are_loaded_before_the_clock_of_a_stage_starts(tmp_path: Path) -> None:
+    ask = """
+import sys
+from pathlib import Path
+from acclimate.artifacts.durable import write_json
+from acclimate.artifacts.store import Store
+from acclimate.engine.interrupt import StopRequest
+from acclimate.pipeline import runner
+from acclimate.pipeline.events import EventLog
+from acclimate.pipeline.runner import Runner
+from acclimate.pipeline.stage import Stage
+from acclimate.recipe.sections import Hardware
+
+class Silent:
+    def __getattr__(self, name): return lambda *args, **more: None
+
+loaded = []
+clock = runner.time.perf_counter
+runner.time.perf_counter = lambda: loaded.append({"torch", "transformers"} <= set(sys.modules)) or clock()
+run = lambda work: write_json(work.folder / "n.json", 1)
+stages = [
+    Stage(name=name, kind=name, version=1, settings={}, needs=(), run=run, packages=packages)
+    for name, packages in (("plain", ()), ("model", ("torch", "transformers")))
+]
+with EventLog(Path(sys.argv[1], "events.jsonl")) as log:
+    store = Store(Path(sys.argv[1], "store"), warn=print)
+    one = Runner(stages, store=store, log=log, listener=Silent(), hardware=Hardware(), stop=StopRequest())
+    one.bring_up_to_date("plain"); one.bring_up_to_date("model")
+print(loaded)
+"""
+    command = [sys.executable, "-c", ask, str(tmp_path)]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[False, False, True, True]"

@@ -123,6 +123,18 @@ def test_of_a_checkpoint_the_layers_are_looked_up_too(recipe: Path, tmp_path: Pa
     assert list(problems(loaded(recipe, own, TRANSFER + "={only: [0, classifier.*]}").recipe)) == []
 
 
+def test_what_draws_classes_together_has_rates_of_its_own_whatever_follows(recipe: Path) -> None:
+    def told(way: str, pattern: str) -> list[str]:
+        found = problems(loaded(recipe, f"{TRANSFER}={way}", OVERRIDES % pattern).recipe)
+        return [words for _, words in found]
+
+    assert told("contrast", "*.attention.*") == told("{contrast: {then: head_only}}", "*.attention.*") == []
+    (words,) = told("contrast", "*.atention.*")
+    assert "matches no parameter" in words
+    with pytest.raises(RecipeError, match="features trains nothing by gradients"):
+        told("{reinitialise: {then: features}}", "*.attention.*")
+
+
 def test_a_checkpoint_on_a_hub_is_passed_over(recipe: Path) -> None:
     far = "model={family: bert, checkpoint: someone/some-model}"
     assert list(problems(loaded(recipe, far, TRANSFER + "={only: ['*.byas']}").recipe)) == []

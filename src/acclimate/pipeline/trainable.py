@@ -143,9 +143,11 @@ def _hold(part: TrainedPart, model: PreTrainedModel) -> None:
     settings: Any = part.settings
     settings.transfer.require_blocks(Blocks(model).number)
     # What comes before the last method changes numbers, not names.
-    plan = chain(settings.transfer)[-1].build(model=model, length=settings.length, seed=0)
+    steps = chain(settings.transfer)
+    plan = steps[-1].build(model=model, length=settings.length, seed=0)
+    everything = any(one.trains_all_first for one in steps)
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name in plan.trained)
+        parameter.requires_grad_(everything or name in plan.trained)
     for one in _auxiliary(part):
         one.require_learning(Blocks(model), plan.trained)
 

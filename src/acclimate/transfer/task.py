@@ -100,7 +100,7 @@ class TaskSettings(Component):
     null: only equal ones do."""
     learn_from: int | None = Field(default=None, ge=1)
     """Learn from so many training examples at most, every class among them: what do fewer labels cost? Chosen by a hash
-    of their text, so that a smaller number is part of a larger one. All unless given."""
+    of their text, so that a smaller number is part of a larger one. All unless given; held-out parts stay whole."""
     header: bool = True
     """Whether the first row of CSV and TSV files names the columns. For `data`, see its own setting."""
     format: Literal["auto", "jsonl", "csv", "tsv", "parquet"] = "auto"

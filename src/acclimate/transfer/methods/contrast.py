@@ -27,6 +27,7 @@ class Contrast(Prelude):
 
     registered_as: ClassVar[tuple[str, str]] = ("transfer", "contrast")
     regularises: ClassVar[bool] = False
+    trains_all_first: ClassVar[bool] = True
     kinds: ClassVar[tuple[str, ...]] = ("classification",)
 
     length: Every | None = None

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 def require_fitting(task: TaskSettings) -> None:
     """Raises ValidationError where it does not."""
     own = task.registered_as[1]
-    if not task.transfer.by_gradient and getattr(task.optimizer, "overrides", None):  # type: ignore[attr-defined]
-        words = f"{task.transfer.registered_as[1]} trains nothing by gradients; leave them out"
+    steps = chain(task.transfer)
+    idle = not steps[-1].by_gradient and not any(one.trains_all_first for one in steps)
+    if idle and getattr(task.optimizer, "overrides", None):
+        words = f"{steps[-1].registered_as[1]} trains nothing by gradients; leave them out"
         raise problem(f"overrides: {words}", at=("optimizer", "overrides"))
-    for one in chain(task.transfer):
+    for one in steps:
         name = one.registered_as[1]
         if one.kinds and task.purpose not in one.kinds:
             raise problem(f"{name}: classifies whole texts, which {own} does not", at=("transfer",))

@@ -79,6 +79,8 @@ class Method(Component):
     """Whether the task's loss, and what is done to it, is what trains."""
     by_gradient: ClassVar[bool] = True
     """Whether it trains by gradients at all."""
+    trains_all_first: ClassVar[bool] = False
+    """Whether, before what follows, all weights train by the task's own optimizer."""
     reads_rows: ClassVar[bool] = False
     """Whether each sequence of a batch must be the model's own row, and of one example (`TaskSettings.one_row`)."""
     packages: ClassVar[tuple[str, ...]] = ()

@@ -125,7 +125,7 @@ REFUSED = {
         edit("test.tsv", lambda data: data.replace(b"\t", b" ")),
     ),
     "sequence longer than the model": refused(
-        "--set tasks.topic.classification.sequence_length: tasks.topic.classification.sequence_length: 65 is longer "
+        "--set tasks.topic.classification.sequence_length: 65 is longer "
         "than the model's 64 positions; at most 64 fit",
         nothing,
         "tasks.topic.classification.sequence_length=65",
@@ -202,7 +202,7 @@ def tried(acclimate_command, make_project, tmp_path) -> Callable[[Case], tuple[A
 def test_refused_before_anything_is_written(tried, case: Case) -> None:
     ended, folder = tried(case)
     assert ended.out == ""
-    assert re.match(r"(recipe\.yaml:\d+:\d+|--set [\w.]+): [\w.]+: ", ended.err), ended.err
+    assert re.match(r"(recipe\.yaml:\d+:\d+): [\w.]+: |--set [\w.]+: ", ended.err), ended.err
     assert not (folder / "runs").exists()
 
 

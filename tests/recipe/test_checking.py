@@ -40,7 +40,7 @@ def test_lengths_that_do_not_fit_together(recipes: Any) -> None:
         "at most 64 fit",
         "r.yaml:5:10: pretrain.batch: '100 tokens' cannot hold one sequence of 128 tokens (sequence_length)",
         "r.yaml:8:25: hardware.micro_batch: '90 tokens' cannot hold one sequence of 128 tokens (sequence_length)",
-        "--set corpus.split.validation: corpus.split.validation: pretraining is measured on held-out text; "
+        "--set corpus.split.validation: pretraining is measured on held-out text; "
         "expected more than 0%, for example 2%",
     ]
     with pytest.raises(RecipeError) as caught:

@@ -328,7 +328,8 @@ def test_the_last_override_of_a_value_counts(recipes: Any) -> None:
 )  # fmt: skip
 def test_a_wrong_override_is_told_by_its_name(recipes: Any, override: str, path: str, message: str) -> None:
     name = override.split("=")[0]
-    assert recipes.lines("name: run\n" + SMALLEST, override) == [f"--set {name}: {path}: {message}"]
+    told = "" if path == name else f" {path}:"  # no place is named twice
+    assert recipes.lines("name: run\n" + SMALLEST, override) == [f"--set {name}:{told} {message}"]
 
 
 @pytest.mark.parametrize("override", ["name", "a..b=1", "=1", ""])

@@ -37,7 +37,9 @@ class Problem:
     def line(self, file: str) -> str:
         """`file:line:col: path: what is wrong`."""
         where = self.place.override or f"{file}:{self.place.line}:{self.place.column}"
-        return f"{where}: {dotted(self.path)}: {self.message}" if self.path else f"{where}: {self.message}"
+        path = dotted(self.path)
+        told = not path or self.place.override == f"--set {path}"
+        return f"{where}: {self.message}" if told else f"{where}: {path}: {self.message}"
 
 
 class RecipeError(UserError):

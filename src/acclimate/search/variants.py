@@ -64,6 +64,8 @@ def _every(path: Path, overrides: Sequence[str], study: Study) -> Iterator[Trial
                     require_sound(loaded)
                     require_trainable(loaded)
             except RecipeError as error:
+                if name == BASE:
+                    raise
                 raise UserError(f"study.variants.{name}: {error}") from None
             yield Trial(name, seed, loaded)
 

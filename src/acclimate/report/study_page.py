@@ -92,7 +92,7 @@ def _plot(rows: list[tuple[str, Mapping[str, Any]]], title: str, width: int) -> 
         )
         for variant, one in rows
     ]
-    return interval_chart(whiskers, title=f"difference to the base, {title}", width=width, zero=True)
+    return interval_chart(whiskers, title=f"difference to the base, {title}", width=width, reference=0.0)
 
 
 def _times(ratio: float | None) -> str:

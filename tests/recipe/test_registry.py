@@ -13,7 +13,7 @@ import pytest
 from acclimate.errors import UserError
 from acclimate.recipe.parts import PARTS
 from acclimate.recipe.registry import Registry, registry
-from acclimate.recipe.settings import Component
+from acclimate.recipe.settings import Component, Part
 
 GOLDEN = Path(__file__).parent / "golden" / "registry.json"
 HEAVY = ("torch", "transformers", "sklearn", "scipy", "pandas", "matplotlib")
@@ -78,6 +78,13 @@ def test_an_unknown_name_lists_what_is_near() -> None:
         registry.get("optimizer", "adamww")
     with pytest.raises(UserError, match=r"unknown wizard 'merlin'; choose from: \(nothing\)"):
         registry.get("wizard", "merlin")
+
+
+def test_a_word_that_a_component_takes_leads_to_it() -> None:
+    assert registry.component_that_takes("transfer", "lora") == "adapters"
+    assert registry.component_that_takes("transfer", "LORA") is None
+    with pytest.raises(ValueError, match=r"unknown transfer 'forest'; did you mean `features: forest`\?"):
+        Part("transfer").parse({"forest": {"trees": 3}})
 
 
 def test_a_class_under_a_wrong_name_is_refused() -> None:

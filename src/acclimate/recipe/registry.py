@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from importlib import import_module, metadata
 from types import MappingProxyType
+from typing import get_args
 
 from acclimate.errors import UserError
 from acclimate.recipe.parts import PARTS
@@ -59,6 +60,14 @@ class Registry:
                 f"{names[name]} calls itself {cls.registered_as}, it is listed as {(role, name)}"
             )
         return cls  # type: ignore[no-any-return]
+
+    def component_that_takes(self, role: str, word: object) -> str | None:
+        """The name of the component whose short form takes the word, as `adapters` does `lora`; None: there is none."""
+        for name in sorted(self.names(role)):
+            cls = self.get(role, name)
+            if cls.bare is not None and word in get_args(cls.model_fields[cls.bare].annotation):
+                return name
+        return None
 
 
 registry = Registry(PARTS)

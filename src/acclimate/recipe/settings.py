@@ -291,5 +291,9 @@ class Part:
     def _unknown(
         self, name: object, names: Mapping[str, str], at: tuple[str, ...] = (), key: bool = True
     ) -> ValidationError:
+        from acclimate.recipe.registry import registry
+
         word = repr(name) if isinstance(name, str) else found(name)
-        return problem(f"unknown {self.role} {word}; {nearest(name, names)}", at=at, key=key and bool(at))
+        taken = registry.component_that_takes(self.role, name) if isinstance(name, str) else None
+        choice = nearest(name, names) if taken is None else f"did you mean `{taken}: {name}`?"
+        return problem(f"unknown {self.role} {word}; {choice}", at=at, key=key and bool(at))

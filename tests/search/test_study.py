@@ -118,15 +118,44 @@ def test_what_is_not_known_to_cost_is_not_charged_in_part() -> None:
     assert (_charged(line, costs)["seconds"], _charged(line, costs)["peak_memory_bytes"]) == (7.0, 9)
 
 
-def test_a_failed_run_names_itself_and_keeps_the_others(recipe: Path, tmp_path: Path) -> None:
+def test_a_failed_run_is_told_and_the_others_are_shown(recipe: Path, tmp_path: Path) -> None:
     changed = recipe.read_text("utf-8").replace("seeds: [3, 4]", "seeds: [3]")
     # Sound by itself, and too fast to learn anything: the loss is no number after a step.
-    recipe.write_text(changed.replace("lion: {lr: 1e-3}", "sgd: {lr: 1e+30}"), encoding="utf-8")
-    with pytest.raises(UserError, match="the run of 快 with seed 3 failed"):
-        run_study(recipe, [], output=tmp_path / "runs", tell=lambda text: None)
-    assert [one["variant"] for one in read_lines(tmp_path / "runs" / "small-study" / "runs.jsonl")] == [
-        "base"
+    changed = changed.replace("lion: {lr: 1e-3}", "sgd: {lr: 1e+30}")
+    recipe.write_text(changed + "    slower: {pretrain.length: 1 steps}\n", encoding="utf-8")
+    found = run_study(recipe, [], output=tmp_path / "runs", tell=lambda text: None)
+    (told,) = found["failed"]
+    assert told.startswith("the run of 快 with seed 3 failed") and "acclimate run " in told
+    assert [one["variant"] for one in found["runs"]] == ["base", "slower"]
+    assert found["missing"] == [{"variant": "快", "seed": 3}]
+    # It took its time, which a budget counts; and it is tried again.
+    lines = list(read_lines(tmp_path / "runs" / "small-study" / "runs.jsonl"))
+    assert sum("failed" in line and line["elapsed"] > 0 for line in lines) == 1
+    ended = subprocess.run(
+        [sys.executable, "-m", "acclimate", "study", recipe.name], capture_output=True, text=True
+    )
+    assert ended.returncode == 1 and "bits_per_byte" in ended.stdout and "Report: " in ended.stdout
+    assert "the run of 快 with seed 3 failed" in ended.stderr.splitlines()[-1]
+
+
+def test_a_base_that_fails_ends_the_study(recipe: Path, tmp_path: Path) -> None:
+    fast = ["pretrain.optimizer={sgd: {lr: 1e+30}}"]
+    with pytest.raises(UserError, match="the run of base with seed 3 failed"):
+        run_study(recipe, fast, output=tmp_path / "runs", tell=lambda text: None)
+    assert len(list(read_lines(tmp_path / "runs" / "small-study" / "runs.jsonl"))) == 1
+
+
+def test_other_data_are_another_study(recipe: Path, tmp_path: Path) -> None:
+    few = ["study.seeds=[3]"]
+    first = run_study(recipe, few, output=tmp_path / "runs", tell=lambda text: None)
+    (tmp_path / "text.txt").write_text(TEXT[: len(TEXT) // 2], encoding="utf-8")
+    told: list[str] = []
+    second = run_study(recipe, few, output=tmp_path / "runs", tell=told.append)
+    assert len(told) == 2
+    values = [
+        [run["measures"]["held-out text, bits_per_byte"] for run in one["runs"]] for one in (first, second)
     ]
+    assert not set(values[0]) & set(values[1])
 
 
 @pytest.mark.parametrize(
@@ -135,17 +164,28 @@ def test_a_failed_run_names_itself_and_keeps_the_others(recipe: Path, tmp_path: 
         (
             "pretrain.optimizer: {lion",
             "pretrain.optimiser: {lion",
-            r"study\.variants\.快: .*did you mean 'optimizer'",
+            r"^small.yaml:10:\d+: study\.variants\.快\.pretrain\.optimiser: .*did you mean 'optimizer'",
         ),
-        ("{lion: {lr: 1e-3}}", "{lyon: {lr: 1e-3}}", r"study\.variants\.快: .*did you mean 'lion'"),
-        ("    快:", "    base:", "`base` is the recipe as it stands"),
+        (
+            "{lion: {lr: 1e-3}}",
+            "{lyon: {lr: 1e-3}}",
+            r"^small.yaml:10:\d+: study\.variants\.快\.pretrain\.optimizer: .*did you mean 'lion'",
+        ),
+        (
+            "    快:",
+            "    base:",
+            r"^small.yaml:10:\d+: study\.variants\.base: `base` is the recipe as it stands",
+        ),
+        ("pretrain.gradients: []", "name: x", "a study gives each run its own name"),
+        ("pretrain.gradients: []", "seed: 7", "a study gives each run its own seed"),
+        ("pretrain.gradients: []", "study.seeds: [5]", "a study gives each run its own study"),
     ],
 )
 def test_a_variant_that_is_no_recipe_is_told_before_anything_runs(
     recipe: Path, old: str, new: str, message: str
 ) -> None:
     recipe.write_text(recipe.read_text("utf-8").replace(old, new), encoding="utf-8")
-    with pytest.raises(UserError, match=f"(?s){message}"):
+    with pytest.raises(RecipeError, match=f"(?s){message}"):
         trials(recipe)
 
 

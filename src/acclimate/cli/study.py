@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from acclimate.cli.options import JsonOption, OutputOption, SetOption
+from acclimate.errors import UserError
 
 
 def study(
@@ -30,6 +31,10 @@ def study(
     if json:
         put_json(found)
     _summary(found, sys.stderr if json else sys.stdout)
+    if found["failed"]:
+        number = len(found["failed"])
+        more = f" ({number} runs failed; the others are done)" if number > 1 else ""
+        raise UserError(f"{found['failed'][0]}{more}. The same study command goes on from there")
 
 
 def _summary(found: Mapping[str, Any], file: Any) -> None:
@@ -59,5 +64,6 @@ def _summary(found: Mapping[str, Any], file: Any) -> None:
             )
         console.print(table)
     if found["missing"]:
-        console.print(f"{len(found['missing'])} runs were left out.")
+        failed = f", {len(found['failed'])} of them for they failed" if found["failed"] else ""
+        console.print(f"{len(found['missing'])} runs are missing{failed}.")
     console.print(f"Report: {found['report']}", soft_wrap=True)

@@ -17,7 +17,17 @@ def _named(name: str) -> str:
     return name
 
 
-Changes = Annotated[dict[str, Any], Called("mapping of places to values")]
+_OWN = ("name", "seed", "study")
+
+
+def _place(place: str) -> str:
+    if place.split(".")[0] in _OWN:
+        raise ValueError(f"a study gives each run its own {place.split('.')[0]}; a variant changes the rest")
+    return place
+
+
+Changed = Annotated[str, AfterValidator(_place), Called("place in a recipe")]
+Changes = Annotated[dict[Changed, Any], Called("mapping of places to values")]
 """Places in a recipe, such as `pretrain.optimizer`, and what is to stand there."""
 VariantName = Annotated[str, AfterValidator(_named), Called("name of a variant")]
 

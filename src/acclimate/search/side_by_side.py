@@ -16,7 +16,7 @@ from typing import Any
 from acclimate.artifacts import durable
 from acclimate.errors import UserError
 from acclimate.recipe.resolving import dump_yaml, resolved
-from acclimate.search.variants import BASE, Trial
+from acclimate.search.variants import Trial
 
 _WORDS = "stopped; what is done is kept, and the same command goes on from there"
 _STOPPED = (130, 143, -2, -15)
@@ -24,22 +24,23 @@ _STOPPED = (130, 143, -2, -15)
 
 @dataclass(frozen=True)
 class Ended:
-    """A run that came to its end."""
+    """A run that came to its end, or failed."""
 
     trial: Trial
     elapsed: float
     """Seconds, from the start of its process to its end."""
     metrics: dict[str, Any]
-    """What `acclimate run --json` said."""
+    """What `acclimate run --json` said; nothing where it failed."""
+    failure: str | None = None
+    """What is told of it then."""
 
 
 def side_by_side(
     trials: Iterator[Trial], folder: Path, output: Path, at_once: int
-) -> Generator[Ended | UserError, None, None]:
+) -> Generator[Ended, None, None]:
     """Run each, so many at a time, and yield as they end; the next trial is asked for when there is room for it.
 
-    A variant that fails is yielded as the error. Raises UserError when the base fails, with which nothing could be
-    compared, or when a run was stopped. However it ends, or is closed, no process is left behind.
+    Raises UserError when a run was stopped. However it ends, or is closed, no process is left behind.
     """
     processes: set[subprocess.Popen[str]] = set()
     lock = threading.Lock()
@@ -50,51 +51,36 @@ def side_by_side(
         began = time.monotonic()
         with lock:
             if closing.is_set():
-                raise _Stopped(_WORDS)
+                raise UserError(_WORDS)
             process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
             processes.add(process)
         out, _ = process.communicate()
         with lock:
             processes.discard(process)
+        elapsed = time.monotonic() - began
         if process.returncode in _STOPPED:
-            raise _Stopped(_WORDS)
+            raise UserError(_WORDS)
         if process.returncode:
-            raise UserError(
-                f"the run of {trial.variant} with seed {trial.seed} failed (its messages stand above); "
-                f"`acclimate run {written}` repeats it. The same study command goes on from there"
-            )
-        return Ended(trial, time.monotonic() - began, json.loads(out))
+            words = f"the run of {trial.variant} with seed {trial.seed} failed (its messages stand above)"
+            return Ended(trial, elapsed, {}, f"{words}; `acclimate run {written}` repeats it")
+        return Ended(trial, elapsed, json.loads(out))
 
     with ThreadPoolExecutor(at_once) as pool:
-        running: dict[Future[Ended], Trial] = {}
+        running: set[Future[Ended]] = set()
         try:
             while True:
                 while len(running) < at_once and (trial := next(trials, None)) is not None:
-                    running[pool.submit(run, trial)] = trial
+                    running.add(pool.submit(run, trial))
                 if not running:
                     return
-                for one in wait(running, return_when=FIRST_COMPLETED).done:
-                    trial = running.pop(one)
-                    error = one.exception()
-                    if error is None:
-                        yield one.result()
-                    elif (
-                        isinstance(error, UserError)
-                        and trial.variant != BASE
-                        and not isinstance(error, _Stopped)
-                    ):
-                        yield error
-                    else:
-                        raise error
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for one in done:
+                    yield one.result()
         finally:
             with lock:
                 closing.set()
                 for process in processes:
                     process.terminate()
-
-
-class _Stopped(UserError):
-    pass
 
 
 def _command(trial: Trial, folder: Path, output: Path) -> tuple[list[str], Path]:

@@ -2,21 +2,25 @@
 
 <output>/<name>-study/    runs.jsonl  study.json  report.html  recipes/<variant>-<seed>.yaml
 
-A finished trial is a line in runs.jsonl and is never run again; a study that was stopped goes on from there.
+A finished trial is a line in runs.jsonl and is not run again while its recipe, its data and the stages' versions are
+the same; a study that was stopped goes on from there.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from acclimate.artifacts import durable
 from acclimate.artifacts.line_log import LineLog, read_lines
+from acclimate.artifacts.store import Store
 from acclimate.engine.interrupt import stop_on_signals
 from acclimate.errors import UserError
+from acclimate.recipe.study import Study
 from acclimate.recipe.units import Length, Progress
 from acclimate.report.study_page import study_page
 from acclimate.search.compare import measures, table
@@ -29,6 +33,33 @@ _TRAINING = ("pretrain", "tapt-", "task-", "together-", "vocabulary")
 """What stages begin with whose time and memory a variant is charged with."""
 
 
+@dataclass
+class _Ledger:
+    """Every run of the study that ended, failed ones too, in their order."""
+
+    lines: list[dict[str, Any]]
+
+    @property
+    def done(self) -> dict[str, dict[str, Any]]:
+        """The line of each trial that came to its end."""
+        return {line["digest"]: line for line in self.lines if "failed" not in line}
+
+    @property
+    def failed(self) -> list[str]:
+        """What is told of each trial that failed, and was not mended since."""
+        return list(
+            {one["digest"]: one["failed"] for one in self.lines if one["digest"] not in self.done}.values()
+        )
+
+    def too_long(self, budget: Length, at_work: int, variant: str) -> bool:
+        """Whether a run would end after the budget, if it and those at work take as long as those of its variant, or
+        the longest of all."""
+        own = [line["elapsed"] for line in self.lines if line["variant"] == variant]
+        every = [line["elapsed"] for line in self.lines]
+        expected = max(own or every or [0.0])
+        return budget.reached(Progress(seconds=sum(every) + (at_work + 1) * expected))
+
+
 def run_study(
     path: Path,
     overrides: Sequence[str],
@@ -38,75 +69,78 @@ def run_study(
 ) -> dict[str, Any]:
     """Run what is missing and return the study: see `_write`. Raises UserError for what the user can mend.
 
-    A variant whose run fails does not end the others; it is told at the end. Asked to stop, it stops the runs at work,
-    which save what they have.
+    A variant whose run fails does not end the others; a base whose run fails does, for nothing could be compared with
+    it. Asked to stop, it stops the runs at work, which save what they have.
     """
     loaded, planned = trials(path, overrides)
     study = loaded.recipe.study
     assert study is not None
+    digests = Store(output / ".store", warn=tell).digests
+    named = {trial.digest(digests): trial for trial in planned}
+    digests.save()
     folder = durable.new_folder(output / f"{loaded.recipe.name}-study")
     durable.new_folder(folder / "recipes")
-    variants = [BASE, *study.variants]
-    known = {trial.digest for trial in planned}
-    failed: list[UserError] = []
-    at_work = 0
     with LineLog(folder / RUNS) as log:
-        done = {line["digest"]: line for line in read_lines(folder / RUNS)}
-        spent = sum(line["elapsed"] for line in done.values() if line["digest"] in known)
-        missing = [trial for trial in planned if trial.digest not in done]
+        ledger = _Ledger([line for line in read_lines(folder / RUNS) if line["digest"] in named])
 
-        def affordable() -> Iterator[Trial]:
-            nonlocal at_work
-            for number, trial in enumerate(missing, 1):
-                if (
-                    study.budget is not None
-                    and done
-                    and _too_long(study.budget, spent, at_work, trial, done.values())
-                ):
-                    left = len(missing) - number + 1
-                    tell(f"the budget of {study.budget} allows no more runs; {left} are left out")
-                    return
-                tell(f"run {number} of {len(missing)}: {trial.variant}, seed {trial.seed}")
-                at_work += 1
-                yield trial
+        def write() -> dict[str, Any]:
+            return _write(folder, output, loaded.recipe.name, named, ledger, [BASE, *study.variants])
 
-        with (
-            stop_on_signals(),
-            closing(side_by_side(affordable(), folder, output, study.at_once)) as running,
-        ):
-            for ended in running:
-                at_work -= 1
-                if isinstance(ended, UserError):
-                    failed.append(ended)
-                    tell(str(ended))
-                    continue
-                line = _line(ended, output)
+        with stop_on_signals(), closing(_run_missing(study, named, ledger, folder, output, tell)) as running:
+            for digest, ended in running:
+                line = {"digest": digest, **_line(ended, output)}
                 log.append(line)
                 log.sync()
-                done[ended.trial.digest] = line
-                spent += ended.elapsed
-                _write(folder, output, loaded.recipe.name, planned, done, variants)
-    found = _write(folder, output, loaded.recipe.name, planned, done, variants)
-    if failed:
-        more = f" ({len(failed)} runs failed; the others are done)" if len(failed) > 1 else ""
-        raise UserError(f"{failed[0]}{more}")
-    return found
+                ledger.lines.append(line)
+                write()
+                if ended.failure is not None:
+                    tell(ended.failure)
+                    if ended.trial.variant == BASE:
+                        raise UserError(ended.failure)
+        return write()
 
 
-def _too_long(
-    budget: Length, spent: float, at_work: int, trial: Trial, lines: Iterable[Mapping[str, Any]]
-) -> bool:
-    """Whether a run would end after the budget, if it and those at work take as long as those of its variant, or the
-    longest of all."""
-    lines = list(lines)
-    own = [line["elapsed"] for line in lines if line["variant"] == trial.variant]
-    expected = max(own or [line["elapsed"] for line in lines])
-    return budget.reached(Progress(seconds=spent + (at_work + 1) * expected))
+def _run_missing(
+    study: Study,
+    named: Mapping[str, Trial],
+    ledger: _Ledger,
+    folder: Path,
+    output: Path,
+    tell: Callable[[str], None],
+) -> Generator[tuple[str, Ended], None, None]:
+    """(digest of the trial, how it ended) of each that is not done, as far as the budget allows."""
+    done = ledger.done
+    missing = [digest for digest in named if digest not in done]
+    at_work: dict[int, str] = {}
+
+    def affordable() -> Iterator[Trial]:
+        for number, digest in enumerate(missing, 1):
+            trial = named[digest]
+            begun = ledger.lines or at_work
+            if (
+                study.budget is not None
+                and begun
+                and ledger.too_long(study.budget, len(at_work), trial.variant)
+            ):
+                left = len(missing) - number + 1
+                tell(f"the budget of {study.budget} allows no more runs; {left} are left out")
+                return
+            tell(f"run {number} of {len(missing)}: {trial.variant}, seed {trial.seed}")
+            at_work[id(trial)] = digest
+            yield trial
+
+    with closing(side_by_side(affordable(), folder, output, study.at_once)) as running:
+        for ended in running:
+            yield at_work.pop(id(ended.trial)), ended
 
 
 def _line(ended: Ended, output: Path) -> dict[str, Any]:
     """What runs.jsonl says of a run. What its trainings cost is kept beside the store, by the artifact's name: another
     run that shares one is charged the same."""
+    trial = ended.trial
+    line = {"variant": trial.variant, "seed": trial.seed, "elapsed": ended.elapsed}
+    if ended.failure is not None:
+        return {**line, "failed": ended.failure}
     run, stages = Path(ended.metrics["run"]), ended.metrics["stages"]
     trainings = {
         (run / "artifacts" / name).resolve().name: one
@@ -119,15 +153,7 @@ def _line(ended: Ended, output: Path) -> dict[str, Any]:
         if not one["skipped"]
     }
     durable.write_json(output / _COSTS, _costs(output) | made)
-    return {
-        "digest": ended.trial.digest,
-        "variant": ended.trial.variant,
-        "seed": ended.trial.seed,
-        "run": str(run),
-        "elapsed": ended.elapsed,
-        "measures": measures(ended.metrics),
-        "trainings": list(trainings),
-    }
+    return {**line, "run": str(run), "measures": measures(ended.metrics), "trainings": list(trainings)}
 
 
 def _costs(output: Path) -> dict[str, Any]:
@@ -154,23 +180,27 @@ def _write(
     folder: Path,
     output: Path,
     name: str,
-    planned: Sequence[Trial],
-    done: Mapping[str, Mapping[str, Any]],
+    named: Mapping[str, Trial],
+    ledger: _Ledger,
     variants: Sequence[str],
 ) -> dict[str, Any]:
-    """The study as it stands: `rows` (see `compare.table`), the runs behind them, and those that are missing."""
-    costs = _costs(output)
-    lines = [_charged(done[trial.digest], costs) for trial in planned if trial.digest in done]
+    """The study as it stands: `rows` (see `compare.table`), the runs behind them, those that are missing, and what is
+    told of those among them that failed."""
+    costs, done = _costs(output), ledger.done
+    lines = [_charged(done[digest], costs) for digest in named if digest in done]
     missing = [
-        {"variant": trial.variant, "seed": trial.seed} for trial in planned if trial.digest not in done
+        {"variant": trial.variant, "seed": trial.seed}
+        for digest, trial in named.items()
+        if digest not in done
     ]
     found = {
         "name": name,
         "folder": str(folder),
-        "seeds": sorted({trial.seed for trial in planned}),
+        "seeds": sorted({trial.seed for trial in named.values()}),
         "rows": table(lines, variants, BASE),
         "runs": lines,
         "missing": missing,
+        "failed": ledger.failed,
         "report": str(folder / PAGE),
     }
     durable.write_json(folder / FOUND, found)

@@ -66,3 +66,14 @@ def test_what_became_of_other_texts_stands_beside_the_gain() -> None:
     out = io.StringIO()
     summary({"name": "x", "pretrain": {"texts": texts}}, out)
     assert "新闻" in out.getvalue() and "+0.250" in out.getvalue() and "[+0.240, +0.260]" in out.getvalue()
+
+
+def test_the_change_of_the_domains_own_text_has_its_paired_interval() -> None:
+    def figure(value: float) -> dict[str, float]:
+        return {"value": value, "low": value - 0.3, "high": value + 0.3}
+
+    moments = {"before": {"bits_per_byte": figure(2.5)}, "validation": {"bits_per_byte": figure(2.0)}}
+    change = {"bits_per_byte": {"value": -0.5, "low": -0.55, "high": -0.45}}
+    out = io.StringIO()
+    summary({"name": "x", "pretrain": {"intervals": {**moments, "change": change}}}, out)
+    assert "-0.500" in out.getvalue() and "[-0.550, -0.450]" in out.getvalue()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from acclimate.errors import UserError
-from acclimate.evaluate.language_model import language_model_figures
+from acclimate.evaluate.language_model import Losses, bits_per_byte_change, language_model_figures
 from acclimate.evaluate.resampling import Resampling
 
 
@@ -74,3 +74,30 @@ def test_nothing_to_measure_on_is_said(counts, tokens, num_bytes):
             num_bytes=num_bytes,
             resampling=Resampling(),
         )
+
+
+def test_the_change_between_two_models_is_paired_by_document():
+    rng = np.random.default_rng(1)
+    documents = np.repeat(np.arange(40), 3)
+    hard = rng.gamma(4, size=40)[documents]  # documents differ far more than the models do
+    # The later model cuts its text into half as many tokens: what compares is bytes.
+    before = Losses(hard * 10, np.full(120, 10), documents, tokens=1200, num_bytes=5000)
+    after = Losses(hard * 9, np.full(120, 5), documents, tokens=600, num_bytes=5000)
+    found = bits_per_byte_change(before, after, Resampling())
+    sums = [
+        language_model_figures(
+            one.sums,
+            one.counts,
+            tokens=one.tokens,
+            num_bytes=one.num_bytes,
+            resampling=Resampling(),
+            groups=one.documents,
+        )["bits_per_byte"]
+        for one in (before, after)
+    ]
+    assert found.value == pytest.approx(sums[1]["value"] - sums[0]["value"])
+    assert found.value == pytest.approx(-hard.sum() / (math.log(2) * 5000))
+    assert found.low < found.value < found.high < 0
+    assert found.high - found.low < (sums[0]["high"] - sums[0]["low"]) / 4
+    same = bits_per_byte_change(before, before, Resampling())
+    assert same.low == same.value == same.high == 0

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from acclimate.evaluate.language_model import Losses
 from acclimate.evaluate.resampling import Resampling
 from acclimate.pipeline.other_texts import Seen, _figures
 from acclimate.recipe.sections import Recipe
@@ -86,7 +87,8 @@ def test_it_is_measured_beside_the_gain_and_costs_no_training(project: Path, acc
 
 def seen(bits: np.ndarray, tokens: int = 100) -> Seen:
     number = len(bits)
-    return Seen(bits * np.log(2) * 10, np.full(number, 10.0), np.arange(number), tokens, 400, 0.0)
+    losses = Losses(bits * np.log(2) * 10, np.full(number, 10.0), np.arange(number), tokens, 400)
+    return Seen(losses, 0.0)
 
 
 def test_the_change_is_paired_so_that_its_interval_is_that_of_the_change_alone() -> None:

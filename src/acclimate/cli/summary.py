@@ -45,6 +45,7 @@ def _language_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
     """Figures of the domain's held-out text: what they were before pretraining stands under `without`."""
     intervals = (metrics.get("pretrain") or {}).get("intervals") or {}
     before, after = intervals.get("before") or {}, intervals.get("validation") or {}
+    paired = intervals.get("change") or {}
     adapted = metrics.get("vocabulary")
     if adapted:
         # The checkpoint as it was, not with new rows that nothing has trained; tokens of both are of another length.
@@ -56,6 +57,8 @@ def _language_rows(metrics: Mapping[str, Any]) -> Iterator[Row]:
         if key in after:
             old, new = before.get(key), after[key]
             change = signed(new["value"] - old["value"]) if old else ""
+            if key in paired and not adapted:
+                change += f"\n[{signed(paired[key]['low'])}, {signed(paired[key]['high'])}]"
             yield heading, _cell(old) if old else "", _cell(new), change
     for name, told in ((metrics.get("pretrain") or {}).get("texts") or {}).items():
         old, new, change = (told[key] for key in ("before", "after", "change"))

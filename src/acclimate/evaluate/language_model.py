@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,21 @@ from acclimate.evaluate.resampling import Interval, Resampling
 
 _LARGEST = 700.0
 """exp of more is infinite, which JSON cannot say."""
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What a model lost on a text: of each sequence, in nats."""
+
+    sums: NDArray[Any]
+    """[N]"""
+    counts: NDArray[Any]
+    """[N] targets."""
+    documents: NDArray[Any]
+    """[N] the document of each."""
+    tokens: int
+    """Of the whole text: those that the model was asked for, or would be."""
+    num_bytes: int
 
 
 def language_model_figures(
@@ -51,6 +67,27 @@ def language_model_figures(
         "perplexity": _mapped(loss, lambda nats: math.exp(min(nats, _LARGEST))).as_dict(),
         "bits_per_byte": _mapped(loss, lambda nats: nats * scale).as_dict(),
     }
+
+
+def bits_per_byte_change(before: Losses, after: Losses, resampling: Resampling) -> Interval:
+    """Bits per byte of one model less those of an earlier one on the same documents, which are drawn alike for both: a
+    paired interval. Their tokens may be of different tokenizers."""
+    number = 1 + max(int(one.documents.max(initial=0)) for one in (before, after))
+    rows = np.stack(
+        [
+            np.bincount(one.documents, weights=values, minlength=number)
+            for one in (before, after)
+            for values in (one.sums, one.counts)
+        ],
+        axis=1,
+    )
+    scales = [one.tokens / (math.log(2) * one.num_bytes) for one in (before, after)]
+
+    def change(sums: NDArray[np.float64]) -> float:
+        old, asked, new, asked_now = sums.tolist()
+        return scales[1] * new / max(asked_now, 1) - scales[0] * old / max(asked, 1)
+
+    return resampling.sums_interval(rows[(rows[:, 1] > 0) | (rows[:, 3] > 0)], change)
 
 
 def _mapped(interval: Interval, rising: Callable[[float], float]) -> Interval:

@@ -34,12 +34,12 @@ def run_metrics(recipe: Recipe, artifacts: dict[str, Artifact]) -> dict[str, Any
 
 
 def _pretraining(figures: dict[str, Any]) -> dict[str, Any]:
-    """Plain values under `validation`, `before`, `test` and `frequencies` (what token frequencies alone would give on
-    the validation text); their intervals under `intervals`. Of two towers `retrieval` on the test items, too."""
+    """Plain values under `validation`, `before`, `change` (from that on, paired), `test` and `frequencies` (what token
+    frequencies alone would give on the validation text); their intervals under `intervals`. Of two towers `retrieval`
+    on the test items, too."""
     named = {"validation": figures["after"]} | {
-        name: figures[name] for name in ("before", "test", "frequencies")
+        name: figures[name] for name in ("before", "change", "test", "frequencies") if figures.get(name)
     }
-    named = {name: values for name, values in named.items() if values is not None}
     return {
         **{name: {key: one["value"] for key, one in values.items()} for name, values in named.items()},
         "intervals": named,

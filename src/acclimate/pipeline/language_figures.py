@@ -8,6 +8,7 @@ Apart from the training, so that other intervals do not cost another one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from acclimate.recipe.sections import Recipe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from acclimate.evaluate.language_model import Losses
 
 FIGURES = "figures.json"
 MOMENTS = ("before", "after", "test", "frequencies")
@@ -36,7 +39,7 @@ def figures_stage(recipe: Recipe) -> Stage:
         from safetensors.numpy import load_file
 
         from acclimate.artifacts.durable import write_json
-        from acclimate.evaluate.language_model import language_model_figures
+        from acclimate.evaluate.language_model import bits_per_byte_change, language_model_figures
 
         trained = work.inputs["pretrain"].folder
         losses = load_file(trained / HELD_OUT)
@@ -56,6 +59,9 @@ def figures_stage(recipe: Recipe) -> Stage:
                 resampling=intervals.build(),
                 groups=losses[f"{moment}/documents"],
             )
+        if likelihood is not None and figures["before"] is not None:
+            change = bits_per_byte_change(_of(losses, "before"), _of(losses, "after"), intervals.build())
+            figures["change"] = {"bits_per_byte": change.as_dict()}
         if "retrieval/image" in losses:
             from acclimate.evaluate import retrieval
 
@@ -76,7 +82,7 @@ def figures_stage(recipe: Recipe) -> Stage:
     return Stage(
         name="figures",
         kind="figures",
-        version=3,
+        version=4,
         settings={
             "intervals": intervals.dumped(),
             **({} if likelihood == "some" else {"likelihood": likelihood}),
@@ -84,6 +90,14 @@ def figures_stage(recipe: Recipe) -> Stage:
         needs=("pretrain", "tokens"),
         run=run,
     )
+
+
+def _of(losses: Mapping[str, NDArray[Any]], moment: str) -> Losses:
+    from acclimate.evaluate.language_model import Losses
+
+    tokens, num_bytes = losses[f"{moment}/size"].tolist()
+    sums, counts, documents = (losses[f"{moment}/{name}"] for name in ("sums", "counts", "documents"))
+    return Losses(sums, counts, documents, tokens, num_bytes)
 
 
 def _add_frequencies(losses: dict[str, NDArray[Any]], tokens: Path) -> None:

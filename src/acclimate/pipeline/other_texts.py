@@ -6,7 +6,6 @@ and the trained one is loaded. Where the vocabulary was adapted, what it began w
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +23,7 @@ from acclimate.pipeline.stage import Stage, Work
 from acclimate.recipe.sections import Recipe
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from acclimate.evaluate.language_model import Losses
     from acclimate.evaluate.resampling import Resampling
 
 OTHER_TEXTS, FIGURES = "other-texts", "texts.json"
@@ -42,13 +39,7 @@ MOST_UNKNOWN = 0.05
 class Seen:
     """What a model lost on a text."""
 
-    sums: NDArray[np.float64]
-    """[N] of each sequence."""
-    counts: NDArray[np.float64]
-    documents: NDArray[np.int64]
-    tokens: int
-    """Of the whole text."""
-    num_bytes: int
+    losses: Losses
     unknown: float
     """Share of the tokens that the vocabulary has no sign for."""
 
@@ -121,6 +112,7 @@ def _seen(
     from acclimate.artifacts.durable import new_folder
     from acclimate.batching.token_store import build_token_store
     from acclimate.engine.measure import measure
+    from acclimate.evaluate.language_model import Losses
     from acclimate.models.family import Vocabulary
     from acclimate.objectives.protocol import Texts
     from acclimate.pipeline.setup_torch import prepare, threads
@@ -170,46 +162,30 @@ def _seen(
         tokens = asked_tokens(store, measured, settings.objective.likelihood)
         documents = store.document_of(measured.ids)
         unknown = told["unknown"] / max(1, told["tokens"])
-        found[name] = Seen(measured.sums, measured.counts, documents, tokens, store.num_bytes, unknown)
+        losses = Losses(measured.sums, measured.counts, documents, tokens, store.num_bytes)
+        found[name] = Seen(losses, unknown)
     return found
 
 
 def _figures(before: Seen, after: Seen, texts: int, resampling: Resampling) -> dict[str, Any]:
     """Of both models, and the change of bits per byte with its interval, whole texts drawn for both alike."""
-    import numpy as np
-
-    from acclimate.evaluate.language_model import language_model_figures
+    from acclimate.evaluate.language_model import bits_per_byte_change, language_model_figures
 
     told = {
         moment: language_model_figures(
-            one.sums,
-            one.counts,
-            tokens=one.tokens,
-            num_bytes=one.num_bytes,
+            one.losses.sums,
+            one.losses.counts,
+            tokens=one.losses.tokens,
+            num_bytes=one.losses.num_bytes,
             resampling=resampling,
-            groups=one.documents,
+            groups=one.losses.documents,
         )
         for moment, one in (("before", before), ("after", after))
     }
-    rows = np.stack(
-        [
-            np.bincount(one.documents, weights=values, minlength=texts)
-            for one in (before, after)
-            for values in (one.sums, one.counts)
-        ],
-        axis=1,
-    )
-    scales = [one.tokens / (math.log(2) * one.num_bytes) for one in (before, after)]
-
-    def change(sums: NDArray[np.float64]) -> float:
-        old, asked, new, asked_now = sums.tolist()
-        return scales[1] * new / max(asked_now, 1) - scales[0] * old / max(asked, 1)
-
-    measured = rows[(rows[:, 1] > 0) | (rows[:, 3] > 0)]
     unknown = max(before.unknown, after.unknown)
     return {
         "texts": texts,
         "unknown": unknown,
         **told,
-        "change": resampling.sums_interval(measured, change).as_dict(),
+        "change": bits_per_byte_change(before.losses, after.losses, resampling).as_dict(),
     }

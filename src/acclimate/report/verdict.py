@@ -206,6 +206,7 @@ def _domain(run: RunRecord) -> dict[str, Any] | None:
         "before": before,
         "after": after,
         "saved": (before.value - after.value) / before.value if before and before.value > 0 else None,
+        "change": Estimate.of((run.figures.get("change") or {}).get(measure)),
         "plot": drawing(
             lambda width: interval_chart(
                 rows, title=f"{metric_name(measure)} of held-out data", width=width, zero=True

@@ -249,3 +249,21 @@ def test_text_that_is_no_pairs_may_be_of_different_length(acclimate: Callable[..
     (data / "r.yaml").write_text(BASE)
     ended = acclimate("check", "r.yaml", "--set", "corpus.sources=[{moses: {path: odd, sides: [en, zh]}}]")
     assert ended.code == 0, ended.err
+
+
+def test_what_had_better_not_be_used_is_warned_of_once(acclimate: Callable[..., Any], data: Path) -> None:
+    (data / "r.yaml").write_text(BASE)
+    warned = ("--set", "pretrain.gradients=[clip_negative]")
+    line = "pretrain.gradients.0.clip_negative: no sound method"
+    ended = acclimate("check", "r.yaml", *warned)
+    assert ended.code == 0 and ended.out.count(f"warning: {line}") == 1
+    (told,) = json.loads(acclimate("check", "r.yaml", *warned, "--json").out)["warnings"]
+    assert told.startswith(line)
+    assert json.loads(acclimate("check", "r.yaml", "--json").out)["warnings"] == []
+
+
+def test_what_comes_to_nothing_is_refused(acclimate: Callable[..., Any], data: Path) -> None:
+    (data / "r.yaml").write_text(BASE)
+    ended = acclimate("check", "r.yaml", "--set", "pretrain.schedule={linear: {warmup: 100 steps}}")
+    assert ended.code == 2 and "pretrain.schedule" in ended.err
+    assert "expected '2 steps' at most, found '100 steps'" in ended.err

@@ -10,6 +10,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 from torch import nn
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from acclimate.optim.bert_adamw import BertAdamW
 from acclimate.optim.centralize import Centralize
@@ -187,3 +188,41 @@ def test_the_stateless_refuse_a_state(settings: Any) -> None:
     assert transform.state_dict() == {}
     with pytest.raises(ValueError, match="no state"):
         transform.load_state_dict({"history": [1.0]})
+
+
+def conv1d(seed: int = 0) -> nn.Module:
+    """A GPT-2 of one layer with gradients; its linear layers keep [inputs, outputs]."""
+    torch.manual_seed(seed)
+    config = GPT2Config(n_layer=1, n_embd=12, n_head=2, vocab_size=30, n_positions=8)
+    one = GPT2LMHeadModel(config)
+    for p in one.parameters():
+        p.grad = torch.randn(p.shape)
+    return one
+
+
+def test_on_gpt2_what_comes_into_an_output_unit_is_centred() -> None:
+    before = {name: p.grad.clone() for name, p in conv1d().named_parameters()}
+    for name, gradient in after(Centralize(), conv1d()).items():
+        if "c_" in name and name.endswith("weight"):
+            assert gradient.shape[1] != gradient.shape[0] or "attn.c_proj" in name
+            torch.testing.assert_close(gradient.mean(0), torch.zeros(gradient.shape[1]), atol=1e-6, rtol=0)
+            torch.testing.assert_close(gradient, before[name] - before[name].mean(0, keepdim=True))
+        else:
+            assert torch.equal(gradient, before[name])
+
+
+def test_on_gpt2_each_output_unit_is_clipped_by_itself() -> None:
+    one = conv1d()
+    weights = {name: p.detach() for name, p in one.named_parameters()}
+    for name, gradient in after(ClipAdaptive(share=0.01), one).items():
+        if "c_" in name and name.endswith("weight"):
+            limit = 0.01 * weights[name].norm(dim=0)
+            torch.testing.assert_close(gradient.norm(dim=0), limit)  # all were far above
+
+
+def test_units_whose_weights_are_nothing_can_grow() -> None:
+    one = model()
+    with torch.no_grad():
+        one["layers"][0].weight.zero_()
+    found = after(ClipAdaptive(share=0.5, eps=0.01), one)["layers.0.weight"]
+    torch.testing.assert_close(found.norm(dim=1), torch.full((5,), 0.5 * 0.01))

@@ -253,6 +253,37 @@ def test_adafactor_keeps_a_row_and_a_column() -> None:
     assert sum(tensor.numel() for tensor in optimizer.state[model.weight].values()) <= 30 + 50 + 1
 
 
+@pytest.mark.parametrize(
+    "settings", [Muon(lr=0.1), Lamb(lr=0.1), Adafactor(lr=0.1)], ids=["muon", "lamb", "adafactor"]
+)
+def test_a_matrix_that_is_kept_the_other_way_round_is_stepped_alike(settings: GroupedOptimizer) -> None:
+    steps = []
+    for turn in (False, True):
+        torch.manual_seed(0)
+        weight, gradient = torch.randn(6, 9), torch.randn(6, 9)
+        holder = nn.Module()
+        holder.h = nn.ModuleList([nn.Linear(1, 1, bias=False)])
+        holder.h[0].weight = nn.Parameter((weight.T if turn else weight).contiguous())
+        holder.h[0].weight.grad = (gradient.T if turn else gradient).contiguous()
+        settings.build(model=holder).step()
+        found = holder.h[0].weight.detach()
+        steps.append(found.T if turn else found)
+    torch.testing.assert_close(*steps, rtol=2e-2, atol=2e-3)  # Newton and Schulz's steps are taken in bf16
+
+
+def test_stable_adamw_looks_at_no_less_than_the_square_of_eps() -> None:
+    last = {}
+    for settings in (StableAdamW(eps=0.5, weight_decay=0), AdamW(eps=0.5, betas=(0.9, 0.99), weight_decay=0)):
+        layer = nn.Linear(4, 4, bias=False)
+        optimizer = settings.build(model=layer)
+        for size in (*[0.1] * 20, 2.0):
+            before = layer.weight.detach().clone()
+            layer.weight.grad = torch.full((4, 4), size)
+            optimizer.step()
+        last[settings.registered_as[1]] = float((layer.weight.detach() - before).abs().max())
+    assert last["adamw"] / last["stable_adamw"] == pytest.approx(2.0 / 0.5, rel=1e-3)
+
+
 def test_stable_adamw_shortens_the_step_at_a_spike_alone() -> None:
     moves: dict[str, list[float]] = {}
     for settings in (StableAdamW(lr=0.01, weight_decay=0), AdamW(lr=0.01, betas=(0.9, 0.99), weight_decay=0)):
@@ -297,6 +328,19 @@ def test_overrides_by_name() -> None:
     assert found["layers.1.bias"] == (pytest.approx(0.3), 0.2) and found["layers.1.weight"] == (0.05, 0.01)
 
 
+def test_an_override_multiplies_what_the_layer_has() -> None:
+    settings = AdamW.model_validate(
+        {"lr": 0.1, "layer_decay": 0.5, "overrides": [{"match": "layers.*.weight", "rate": 3}]}
+    )
+    rates = {
+        name: group["lr"] for group in settings.build(model=Blocks()).param_groups for name in group["names"]
+    }
+    assert rates["layers.1.weight"] == pytest.approx(0.15) and rates["layers.1.bias"] == pytest.approx(0.05)
+    assert rates["layers.0.weight"] == pytest.approx(0.075) and rates["embeddings.weight"] == pytest.approx(
+        0.0125
+    )
+
+
 def test_a_pattern_that_matches_nothing_is_refused_by_name() -> None:
     settings = AdamW.model_validate({"overrides": [{"match": "layer.*"}]})
     with pytest.raises(UserError, match=r"optimizer.overrides: 'layer\.\*' matches no parameter"):
@@ -306,3 +350,9 @@ def test_a_pattern_that_matches_nothing_is_refused_by_name() -> None:
 def test_nesterov_needs_momentum() -> None:
     with pytest.raises(ValidationError, match="no momentum to look along"):
         Sgd(nesterov=True)
+
+
+@pytest.mark.parametrize("settings", [Sgd, Adam, NtAsgd])
+def test_the_decay_of_others_leads_to_the_coupled_one(settings: type[GroupedOptimizer]) -> None:
+    with pytest.raises(ValidationError, match=r"unknown key 'weight_decay'.*did you mean 'l2'"):
+        settings.model_validate({"weight_decay": 0.1})

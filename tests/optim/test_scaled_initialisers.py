@@ -12,7 +12,7 @@ from acclimate.models.families.bert import Bert
 from acclimate.models.families.t5 import T5 as T5Family
 from acclimate.models.families.t5 import T511
 from acclimate.models.family import Vocabulary
-from acclimate.optim.initialising import writes_to_stream
+from acclimate.optim.parameter_names import writes_to_stream
 from acclimate.optim.scaled_initialisers import Gpt2, He, Xavier
 
 HIDDEN, WIDE = 256, 1024

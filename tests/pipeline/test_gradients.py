@@ -94,3 +94,12 @@ def test_a_dry_batch_knows_them(acclimate_command: Any, project: Path) -> None:
     flags = ("--set", f"pretrain.gradients={gradients}", "--dry-batch", "--json")
     ended = acclimate_command("check", "recipe.yaml", *flags, folder=project)
     assert ended.code == 0, ended.err + ended.out
+
+
+def test_what_is_no_sound_method_is_warned_of_once(run, project: Path) -> None:
+    ended = run([{"clip_negative": 0.1}])
+    told = read_lines(project / ended.told["run"] / "events.jsonl")
+    (event,) = [one for one in told if "no sound method" in one.get("message", "")]
+    assert (event["stage"], event["kind"]) == ("run", "warning")
+    assert event["message"].startswith("pretrain.gradients.0.clip_negative: no sound method")
+    assert ended.err.count("no sound method") == 1

@@ -74,7 +74,9 @@ def test_training_that_learnt_no_more_than_frequencies_is_told(
     assert figures["test"] is None
     # Both documents lose the same: nothing is left to chance.
     change = (loss - 4.0) * NUM_TOKENS / (np.log(2) * NUM_BYTES)
-    assert figures["change"]["bits_per_byte"] == pytest.approx({"value": change, "low": change, "high": change})
+    assert figures["change"]["bits_per_byte"] == pytest.approx(
+        {"value": change, "low": change, "high": change}
+    )
     assert [kind for kind, _ in told] == ["warning"] * warned
     if warned:
         assert "smaller learning rate" in told[0][1]["message"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from signal import SIGINT
 from typing import Any
 
 import pytest
@@ -184,3 +185,26 @@ def test_what_makes_no_sense_is_refused(acclimate_command: Any, folder: Path) ->
     (folder / "wrong.yaml").write_text(wrong, encoding="utf-8")
     ended = acclimate_command("check", "wrong.yaml", folder=folder)
     assert ended.code and "which accumulate_by_layer uses up" in ended.err + ended.out
+
+
+def test_interrupted_in_a_later_period_it_is_learnt_again_to_the_same_bits(
+    acclimate_command: Any, folder: Path, tmp_path: Path
+) -> None:
+    short = ("--set", "tasks.topic.classification.length=2 epochs")
+    told = []
+    for name, strikes in (("whole", []), ("torn", [{"kind": "step", "step": 15}])):  # the first period has 12
+        project = tmp_path / name
+        project.mkdir()
+        for one in (*folder.glob("*.tsv"), folder / "text.txt"):
+            (project / one.name).write_bytes(one.read_bytes())
+        (project / "recipe.yaml").write_text(RECIPE % "joint", encoding="utf-8")
+        for moment in strikes:
+            stopped = acclimate_command(
+                "run", "recipe.yaml", *short, folder=project, after=moment, number=SIGINT
+            )
+            assert stopped.code == 128 + SIGINT, stopped
+        _, _, place = run(acclimate_command, project, "joint", *short)
+        stages = sorted((place / "artifacts").glob("task-topic-*-0/*.safetensors"))
+        told.append({str(one.relative_to(place)): one.read_bytes() for one in stages})
+    whole, torn = told
+    assert len(whole) > 4 and whole == torn

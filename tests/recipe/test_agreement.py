@@ -122,3 +122,62 @@ def test_tasks_learnt_together_are_regularised_as_one() -> None:
     ):
         with pytest.raises(ValidationError, match=message):
             Recipe.model_validate(whole | {"tasks": tasks, "together": together})
+
+
+def test_what_is_wrong_with_a_task_is_told_at_its_own_key() -> None:
+    def place(settings: dict[str, Any], **more: Any) -> tuple[Any, ...]:
+        tasks = {"a": {"classification": FILES}, "b": {"classification": FILES | settings}}
+        with pytest.raises(ValidationError) as error:
+            Recipe.model_validate(recipe({"family": "bert"}, "mlm", tasks=tasks, **more))
+        return tuple(error.value.errors()[0]["loc"])
+
+    average = ("tasks", "b", "classification", "average")
+    assert (
+        place({"average": "ema", "optimizer": "nt_asgd"}) == average == place({"average": "ema"}, together={})
+    )
+    assert place({"regularise": ["mixout", "mixout"]}) == ("tasks", "b", "classification", "regularise", 1)
+
+
+STILL = {"dropout": "0%", "attention_dropout": "0%"}
+
+
+@pytest.mark.parametrize(
+    ("family", "objective", "words"),
+    [
+        (
+            {"family": "bert", **STILL},
+            "mlm",
+            "the model has none here; set `model.dropout`, to 10% for example",
+        ),
+        ({"family": "modernbert"}, "mlm", "set `model.dropout`"),
+        ({"family": "llama"}, "clm", "set `model.attention_dropout`, to 10%"),
+    ],
+)
+def test_two_draws_of_no_dropout_are_refused(family: dict[str, Any], objective: str, words: str) -> None:
+    twice = {"objective": objective, "regularise": ["mixout", "r_drop"]}
+    with pytest.raises(ValidationError, match="r_drop compares two draws of dropout, and ") as error:
+        Recipe.model_validate(recipe(family, objective) | {"pretrain": twice})
+    assert error.value.errors()[0]["loc"] == ("pretrain", "regularise", 1)
+    assert words in error.value.errors()[0]["msg"]
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        {"family": "bert", "dropout": "0%"},
+        {"family": "llama", "attention_dropout": "10%"},
+        {"family": "transformer", **STILL, "layerdrop": "10%"},
+        {"family": "lstm", "size": "medium"},  # half of it, as the size has it
+    ],
+)
+def test_one_kind_of_dropout_is_enough(family: dict[str, Any]) -> None:
+    objective = "mlm" if family["family"] in ("bert", "transformer") else "clm"
+    whole = recipe(family, objective) | {"pretrain": {"objective": objective, "regularise": ["r_drop"]}}
+    assert Recipe.model_validate(whole)
+
+
+def test_dropout_of_an_adapter_is_enough() -> None:
+    adapters = {"kind": "lora", "dropout": "10%"}
+    task = FILES | {"regularise": ["r_drop"], "transfer": {"adapters": adapters}}
+    whole = recipe({"family": "bert", **STILL}, "mlm", tasks={"topic": {"classification": task}})
+    assert Recipe.model_validate(whole)

@@ -155,3 +155,16 @@ def test_examples_can_be_masked_of_what_has_losses_by_sequence(objective: str) -
 def test_a_threshold_is_one_and_leaves_some(value: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=r"two thresholds|more than 0%"):
         Recipe.model_validate(recipe([{"mask_loss": value}]))
+
+
+def test_what_helps_is_advised_only_where_it_is_taken() -> None:
+    """Without `share`, nothing is left of accumulate_by_layer when it is not fused."""
+    for settings, advised in (({}, False), ({"share": True}, True)):
+        one = {"accumulate_by_layer": settings}
+        for gradients, more in (([one, "noise"], {}), ([one], {"hardware": {"micro_batch": "8 sequences"}})):
+            with pytest.raises(ValidationError) as error:
+                Recipe.model_validate(recipe(gradients, **more))
+            assert ("set `fused: false`" in str(error.value)) == advised
+            if advised:
+                loose = {"accumulate_by_layer": {**settings, "fused": False}}
+                assert Recipe.model_validate(recipe([loose, *gradients[1:]], **more))

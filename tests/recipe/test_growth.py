@@ -49,6 +49,11 @@ def test_mslt_trains_what_is_new_and_in_the_end_all() -> None:
     ]
 
 
+def test_training_new_layers_alone_needs_a_stage_that_adds_some() -> None:
+    with pytest.raises(ValidationError, match="expected one between them, or `train: all`"):
+        Grow.model_validate({"stages": [stage(3, "50%")], "train": "new"})
+
+
 def test_shares_add_up_to_the_step() -> None:
     grow = Grow.model_validate({"stages": [stage(1, "10%"), stage(2, "20%")]})
     until = grow.plan(4, Length(100, "steps"))[1].until

@@ -29,22 +29,25 @@ def check(
     from acclimate.recipe.checking import require_sound
     from acclimate.recipe.loading import load_recipe
     from acclimate.recipe.sections import recipe_or_corpus
+    from acclimate.recipe.warnings import warnings_of
 
     loaded = load_recipe(recipe, overrides or [], recipe_or_corpus)
     require_sound(loaded)
     with chatter_to_stderr():
         require_trainable(loaded)
-    sizes = sizes_of(loaded)
+    sizes, warnings = sizes_of(loaded), warnings_of(loaded.recipe)
     if loaded.recipe.study is not None:
         from acclimate.search.variants import trials
 
         sizes["study"] = f"{len(trials(recipe, overrides or [])[1])} runs"
     measured = dry_batches(loaded) if dry_batch else None
     if json:
-        told = {"ok": True, "recipe": str(loaded.path), "sizes": sizes}
+        told = {"ok": True, "recipe": str(loaded.path), "warnings": warnings, "sizes": sizes}
         put_json(told if measured is None else {**told, "dry_batch": measured})
         return
     put(f"OK: {recipe}")
+    for line in warnings:
+        put(f"  warning: {line}")
     width = max(map(len, sizes))
     for name, value in sizes.items():
         put(f"  {name:<{width}}  {value}")

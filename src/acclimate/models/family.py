@@ -197,6 +197,12 @@ class Family(Calls, Component):
         """Settings that mean nothing beside a checkpoint: all but those that `changes` hands on."""
         return tuple(name for name in ("positions", "initialise") if name not in cls.lacks)
 
+    def drops(self) -> bool:
+        """Whether anything is hidden at random in training; where the size or the checkpoint decides, it may be."""
+        names = [name for name in type(self).model_fields if "drop" in name and name != "layerdrop"]
+        shares = [getattr(self, name) for name in [*names, "layerdrop"] if hasattr(self, name)]
+        return any(share is None or (isinstance(share, float) and share > 0) for share in shares)
+
     def refuses(self, kind: Kind) -> str | None:
         """Why a model with these settings cannot be built as the kind, though the family can; None: it can."""
         return None

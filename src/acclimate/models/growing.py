@@ -6,7 +6,6 @@ neither an optimizer nor a checkpoint knows of them. With all of them in use the
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -15,14 +14,10 @@ from torch import nn
 
 from acclimate.errors import UserError
 from acclimate.models.finding import family_of
+from acclimate.optim.parameter_names import ends_branch, is_below
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-_ENDS_BRANCH = re.compile(r"(^|\.)(output\.dense|c_proj|out_proj|o_proj|down_proj|out_lin|lin2|fc2|o|wo|Wo)$")
-"""Modules of a layer whose output is added to what goes through: the last ones of attention and feed-forward."""
-_BELOW = re.compile(r"embed|(^|\.)(wte|wpe|shared)\.")
-"""Parameters below the first layer; a table that the head shares counts as one."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +99,7 @@ class Stacks:
             for parameter in layer.parameters()
         }
         if first:
-            still |= {one for name, one in self._model.named_parameters() if _BELOW.search(name)}
+            still |= {one for name, one in self._model.named_parameters() if is_below(name)}
         for parameter in self._model.parameters():
             parameter.requires_grad_(parameter in self._trains and parameter not in still)
 
@@ -119,7 +114,7 @@ def _copy(source: nn.Module, target: nn.Module) -> None:
 
 def _silence(layer: nn.Module) -> None:
     for name, module in layer.named_modules():
-        if _ENDS_BRANCH.search(name):
+        if ends_branch(name):
             for parameter in module.parameters():
                 parameter.zero_()
 

@@ -23,13 +23,14 @@ class RDrop(Regulariser):
     """Runs every batch twice, with two draws of dropout: mean loss of both + α · mean of KL(p₁‖p₂) and KL(p₂‖p₁).
 
     Source: Liang et al. 2021, "R-Drop: Regularized Dropout for Neural Networks"; as in the authors' code the two losses
-    are averaged, where the paper adds them. A step costs two passes. Without dropout it changes nothing but that cost.
-    Needs an objective that scores classes or tokens: classification, mlm, clm.
+    are averaged, where the paper adds them. A step costs two passes. Without dropout it would change
+    nothing but that cost, and is refused. Needs an objective that scores classes or tokens: classification, mlm, clm.
     """
 
     registered_as: ClassVar[tuple[str, str]] = ("regulariser", "r_drop")
     bare: ClassVar[str | None] = "alpha"
     needs_scores: ClassVar[bool] = True
+    needs_dropout: ClassVar[bool] = True
 
     alpha: float = Field(default=1.0, gt=0)
     """α: the weight of the divergence; the authors take 1 for understanding (up to 5 for translation)."""

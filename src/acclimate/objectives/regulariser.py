@@ -23,6 +23,9 @@ class Regulariser(Component):
     needs_scores: ClassVar[bool] = False
     """Whether the objective must tell the probabilities that it scores (`ScoredObjective`)."""
 
+    needs_dropout: ClassVar[bool] = False
+    """Whether it has nothing to act on where nothing is hidden at random in training."""
+
     if TYPE_CHECKING:
 
         def build(self, *, objective: Any, model: nn.Module) -> Any:

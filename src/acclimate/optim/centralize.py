@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Centralize(Component):
-    """g ← g − mean(g) over all dimensions but the first, for matrices inside the blocks.
+    """g ← g − mean(g) over what comes into each output unit, for matrices inside the blocks.
 
     Source: Yong et al. 2020, "Gradient Centralization". Embeddings, heads and vectors are left alone. Gains were
     reported for vision (about half a point), none for text.
@@ -30,9 +30,10 @@ class Centralizer(Stateless):
 
     def __call__(self, gradients: Gradients) -> dict[str, float]:
         from acclimate.optim.parameter_groups import in_block
+        from acclimate.optim.parameter_names import incoming
 
         for (name, _), gradient in zip(gradients.parameters, gradients.tensors(), strict=True):
             if gradient.ndim > 1 and in_block(name):
-                gradient.sub_(gradient.mean(dim=tuple(range(1, gradient.ndim)), keepdim=True))
+                gradient.sub_(gradient.mean(dim=incoming(name, gradient.ndim), keepdim=True))
         gradients.changed()
         return {}

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 class ClipAdaptive(Component):
-    """g_i ← g_i·min(1, λ·max(‖w_i‖, ε)/‖g_i‖) for each row i of a matrix inside the blocks, and for each vector.
+    """g_i ← g_i·min(1, λ·max(‖w_i‖, ε)/‖g_i‖) for each output unit i of a matrix inside the blocks, and for
+    each vector.
 
     Source: Brock et al. 2021, "High-Performance Large-Scale Image Recognition Without Normalization" (AGC). Embeddings
     and heads are left alone, as in the paper the last layer is.
@@ -41,14 +42,15 @@ class AdaptiveClipper(Stateless):
 
     def __call__(self, gradients: Gradients) -> dict[str, float]:
         from acclimate.optim.parameter_groups import in_block
+        from acclimate.optim.parameter_names import incoming
 
         clipped = units = 0
         for (name, parameter), gradient in zip(gradients.parameters, gradients.tensors(), strict=True):
             if not in_block(name):
                 continue
-            rows = (-1,) if gradient.ndim < 2 else tuple(range(1, gradient.ndim))
-            limit = parameter.detach().norm(dim=rows, keepdim=True).clamp_(min=self.eps) * self.share
-            size = gradient.norm(dim=rows, keepdim=True)
+            unit = incoming(name, gradient.ndim)
+            limit = parameter.detach().norm(dim=unit, keepdim=True).clamp_(min=self.eps) * self.share
+            size = gradient.norm(dim=unit, keepdim=True)
             factor = (limit / size.clamp(min=1e-6)).clamp_(max=1.0)
             gradient.mul_(factor)
             clipped += int((factor < 1).sum())

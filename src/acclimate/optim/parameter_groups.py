@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from acclimate.errors import UserError
-from acclimate.recipe.settings import Component, Settings, nearest
+from acclimate.optim.parameter_names import is_below
+from acclimate.recipe.settings import Component, Settings, nearest, problem
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,9 +35,20 @@ class GroupedOptimizer(Component):
 
     layer_decay: float = Field(default=1.0, gt=0, le=1)
     """ξ: each layer below the head has ξ times the rate of the one above it, the embedding the least (Howard & Ruder
-    2018: 1/2.6; Clark et al. 2020: 0.8 for small and base, 0.9 for large models). 1: all the same."""
+    2018: 1/2.6; Clark et al. 2020: 0.8 for small and base, 0.9 for large models); encoder and decoder side by side,
+    each from its own top. 1: all the same."""
     overrides: list[Override] = Field(default=[])
     """Other rates and decays for parameters by name; of several that match, the last one counts."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knows_its_decay(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and "weight_decay" in data and "l2" in cls.model_fields:
+            words = (
+                "unknown key 'weight_decay', which AdamW's kind has; did you mean 'l2', the coupled decay?"
+            )
+            raise problem(words, at=("weight_decay",), key=True)
+        return data
 
     def groups(self, model: nn.Module, *, lr: float, weight_decay: float) -> list[dict[str, Any]]:
         """The model's trainable parameters in groups of equal rate and decay, each with its parameters' names.
@@ -63,27 +76,69 @@ def layer_free_name(name: str) -> str | None:
 
 
 def depths(names: list[str]) -> dict[str, int]:
-    """Layers between each parameter and the head: 0 for what comes after the last block, then the blocks downwards.
+    """Layers between each parameter and the head: 0 for what comes after the last block, then the blocks downwards, and
+    one more than the most for all that stands below them, embeddings with what goes with them.
 
-    A block is known by the number in its parameters' names; what stands before the first block lies below it, but for a
-    head that a model names before its body.
+    A block is known by the number in its parameters' names. Stacks of blocks stand side by side, each counted from its
+    own top: every layer of a decoder reads what the encoder's last one says, so that an encoder's layer is as far from
+    the head as the decoder's of the same place, not below them all; likewise two towers. What stands before a stack's
+    first block lies below it, but for a head that a model names before its body.
     """
-    numbers = {name: int(found[1]) for name in names if (found := _BLOCK.search(name))}
-    blocks = max(numbers.values(), default=-1) + 1
-    first = next(iter(numbers), "")
-    before = names[: names.index(first)] if first else []
-    body = first.partition(".")[0] + "."
-    # Where the body is a part of the model, what stands below its blocks is in that part.
-    in_body = any(one.startswith(body) for one in before)
-    beside = {one for one in before if in_body and not one.startswith(body)}
-    depth, seen = {}, False
+    blocks = _in_stacks(names)
+    tops: dict[str, int] = {}
+    starts: dict[str, int] = {}
+    for place, name in enumerate(names):
+        if name in blocks:
+            stack, number = blocks[name]
+            tops[stack] = max(tops.get(stack, 0), number + 1)
+            starts.setdefault(stack, place)
+    if not tops:
+        return dict.fromkeys(names, 0)
+    before: dict[str, bool] = {}
+    """What stands before the blocks that it is nearest to → whether it is in the same part of the model."""
+    for place, name in enumerate(names):
+        shared = {stack: _common(name, stack) for stack in tops}
+        nearest_ones = [stack for stack in tops if shared[stack] == max(shared.values())]
+        if name not in blocks and place < min(starts[stack] for stack in nearest_ones):
+            before[name] = is_below(name) or max(shared.values()) > 0 or "" in nearest_ones
+    whole = not any(before.values())  # the body is no part of the model
+    lowest = max(tops.values()) + 1
+    depth = {}
     for name in names:
-        if name in beside:
-            depth[name] = 0
-            continue
-        seen = seen or name in numbers
-        depth[name] = blocks - numbers[name] if name in numbers else 0 if seen or not numbers else blocks + 1
+        if name in blocks:
+            stack, number = blocks[name]
+            depth[name] = tops[stack] - number
+        else:
+            depth[name] = (
+                lowest if is_below(name) or before.get(name, False) or (whole and name in before) else 0
+            )
     return depth
+
+
+def _in_stacks(names: list[str]) -> dict[str, tuple[str, int]]:
+    """Parameter of a block → (what holds its stack of blocks, the block's number).
+
+    Numbered weights by themselves, and stacks within what stands beside the blocks of another, are no blocks.
+    """
+    found = {name: match for name in names if (match := _BLOCK.search(name))}
+    holders = {name: name[: match.start()].rpartition(".")[0] for name, match in found.items()}
+    real = {
+        holders[name]
+        for name, match in found.items()
+        if name[match.end() :] not in ("weight", "bias")  # a list of linear layers, or of filters
+    } or set(holders.values())
+    real = {one for one in real if not any(one != other and _inside(one, other) for other in real)}
+    return {name: (holders[name], int(match[1])) for name, match in found.items() if holders[name] in real}
+
+
+def _inside(name: str, holder: str) -> bool:
+    return not holder or name.startswith(f"{holder}.")
+
+
+def _common(name: str, holder: str) -> int:
+    """How many parts of dotted names the two begin with alike."""
+    pairs = zip(name.split("."), holder.split("."), strict=False)
+    return next((number for number, (one, other) in enumerate(pairs) if one != other), len(holder.split(".")))
 
 
 def parameter_groups(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from acclimate.optim.initialising import is_gain, is_left
 from acclimate.recipe.settings import Component
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ class Uniform(Component):
 
         def initialise(model: nn.Module) -> None:
             import torch
-            from torch import nn
 
             drawn: set[int] = set()  # a tied weight is drawn once
             with torch.no_grad():
@@ -44,7 +44,9 @@ class Uniform(Component):
                             continue
                         drawn.add(id(weight))
                         largest = self.range
-                        if isinstance(module, nn.LayerNorm):
+                        if is_left(name, weight):
+                            continue
+                        if is_gain("weight", getattr(module, "weight", weight.new_empty(0, 0))):  # a norm
                             weight.fill_(name == "weight")
                             continue
                         if self.recurrent is not None and recurrent:

@@ -109,7 +109,7 @@ def _training_stage(recipe: Recipe, name: str, arm: str, outside: dict[str, Any]
     return Stage(
         name=tapt_stage_name(name, arm),
         kind="tapt",
-        version=1,
+        version=2,
         settings={
             "pretrain": pretraining.model_dump(mode="json"),
             "model": model_settings(recipe),

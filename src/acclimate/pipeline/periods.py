@@ -51,7 +51,7 @@ def earlier_stages(recipe: Recipe, name: str, digests: Callable[[Path], str]) ->
         return Stage(
             name=own,
             kind="examples",
-            version=2,
+            version=3,
             settings=period.data_settings(),
             outside=period.fingerprint(digests) | identity(others, digests),
             run=run,

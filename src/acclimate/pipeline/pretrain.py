@@ -43,7 +43,7 @@ def pretrain_stage(recipe: Recipe, digests: Callable[[Path], str]) -> Stage:
     return Stage(
         name="pretrain",
         kind="pretrain",
-        version=4,
+        version=5,
         settings={
             "seed": recipe.seed,
             "model": model_settings(recipe),

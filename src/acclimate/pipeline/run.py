@@ -17,6 +17,7 @@ from acclimate.pipeline.run_folder import RunFolder
 from acclimate.pipeline.runner import Listener, Runner
 from acclimate.recipe.loading import LoadedRecipe
 from acclimate.recipe.resolving import dump_yaml, resolved
+from acclimate.recipe.warnings import warnings_of
 from acclimate.report.build import PAGE, write_report
 
 
@@ -43,6 +44,9 @@ def run_recipe(loaded: LoadedRecipe, *, output: Path, listener: Listener) -> dic
         EventLog(folder.path / "events.jsonl") as log,
     ):
         folder.write_recipe(dump_yaml(written))
+        for message in warnings_of(recipe):
+            log.emit("run", "warning", message=message)
+            listener.note(f"warning: {message}")
         runner = Runner(stages, store=store, log=log, listener=listener, hardware=recipe.hardware, stop=stop)
         try:
             artifacts = bring_all(runner, folder)

@@ -70,7 +70,7 @@ def examples_stage(recipe: Recipe, name: str, digests: Digests) -> Stage:
     return Stage(
         name=f"examples-{name}",
         kind="examples",
-        version=2,
+        version=3,
         settings=task.data_settings(),
         outside=task.fingerprint(digests) | identity(others, digests),
         run=run,
@@ -131,7 +131,7 @@ def task_stages(recipe: Recipe, name: str, digests: Digests) -> list[Stage]:
                 Stage(
                     name=task_stage_name(name, arm, number),
                     kind="task",
-                    version=5 if task.before else 4,
+                    version=6 if task.before else 5,
                     settings=settings,
                     outside=model_identity(recipe, digests) if start is None else {},
                     needs=_needs(

@@ -68,7 +68,7 @@ def together_stage(
     return Stage(
         name=stage_name(arm, number),
         kind="together",
-        version=1,
+        version=2,
         settings={
             **settings,
             "together": together.model_dump(mode="json"),

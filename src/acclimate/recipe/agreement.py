@@ -71,7 +71,7 @@ def require_regularity(recipe: Any) -> None:
     parts: list[tuple[tuple[str, ...], Any, Any]] = [
         (("pretrain",), recipe.pretrain, recipe.pretrain and recipe.pretrain.objective)
     ]
-    parts += [(("tasks", name), task, task) for name, task in recipe.tasks.items()]
+    parts += [(("tasks", name, task.registered_as[1]), task, task) for name, task in recipe.tasks.items()]
     if recipe.together is not None:
         chosen = recipe.together.tasks or list(recipe.tasks)
         known = [recipe.tasks[name] for name in chosen if name in recipe.tasks]  # others: require_together
@@ -86,6 +86,9 @@ def require_regularity(recipe: Any) -> None:
             if one.needs_scores and not asked.scores:
                 words = f"{names[number]} compares the probabilities of classes or tokens, which"
                 words += f" {asked.registered_as[1]} does not tell"
+                raise problem(words, at=(*at, "regularise", number))
+            if one.needs_dropout and not _drops(recipe.model, settings):
+                words = f"{names[number]} compares two draws of dropout, and {_without_dropout(recipe.model)}"
                 raise problem(words, at=(*at, "regularise", number))
         _require_use(settings, at)
         keep = getattr(settings, "keep", None)
@@ -105,6 +108,24 @@ def require_regularity(recipe: Any) -> None:
 
 def _names(parts: Iterable[Any]) -> list[str]:
     return [one.registered_as[1] for one in parts]
+
+
+def _drops(family: Any, settings: Any) -> bool:
+    """Whether training hides anything at random, by the model's settings or by those of the way of transfer."""
+    method: Any = getattr(settings, "transfer", None)
+    while method is not None:
+        if getattr(method, "dropout", 0):
+            return True
+        method = getattr(method, "then", None)
+    return family is None or family.drops()
+
+
+def _without_dropout(family: Any) -> str:
+    name, fields = family.registered_as[1], type(family).model_fields
+    key = next((key for key in ("dropout", "attention_dropout") if key in fields), None)
+    if key is None:
+        return f"models of the family {name} have none; leave it out"
+    return f"the model has none here; set `model.{key}`, to 10% for example, or leave it out"
 
 
 def _require_use(settings: Any, at: tuple[str, ...]) -> None:
@@ -156,7 +177,7 @@ def require_together(recipe: Any) -> None:
         }
         if idle := [key for key, said in own.items() if said]:
             words = f"is learnt with others: its own `{idle[0]}` would have no effect"
-            raise problem(f"{words}; see `together`", at=("tasks", name, idle[0]))
+            raise problem(f"{words}; see `together`", at=("tasks", name, task.registered_as[1], idle[0]))
 
 
 def require_texts(recipe: Any) -> None:

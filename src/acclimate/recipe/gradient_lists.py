@@ -24,9 +24,14 @@ def once_each(parts: list[Component]) -> list[Component]:
             name = fused.registered_as[1]
             raise ValueError(
                 f"{name} and {part.registered_as[1]}: the one frees each gradient as it comes, the other needs all of "
-                f"them at once; leave one of them out, or set `fused: false`"
+                f"them at once; leave one of them out{_or_unfused(fused)}"
             )
     return parts
+
+
+def _or_unfused(part: Any) -> str:
+    """What else helps a part that steps in the backward pass; one that does nothing besides cannot do without."""
+    return ", or set `fused: false`" if part.share else ""
 
 
 def require_gradients(recipe: Any) -> None:
@@ -54,7 +59,8 @@ def _refused(part: Any, recipe: Any, training: Any, *, is_task: bool) -> str | N
     ranks = 1 if is_task else hardware.ranks
     if getattr(part, "by_layer", False):
         if hardware.micro_batch is not None:
-            return "a fused step takes a batch at once; leave hardware.micro_batch out, or set `fused: false`"
+            words = "a fused step takes a batch at once; leave hardware.micro_batch out"
+            return f"{words}{_or_unfused(part)}"
         if hardware.precision == "fp16":
             return "in fp16 a step may be skipped for its gradients, which a fused step knows too late; nearest: bf16"
         if ranks > 1:

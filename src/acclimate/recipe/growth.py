@@ -74,6 +74,13 @@ class Grow(Settings):
         return stages
 
     @model_validator(mode="after")
+    def _no_idle_choice(self) -> Grow:
+        if self.train == "new" and len(self.stages) == 1:
+            words = "the first and the last stage train all that is there; expected one between them, or `train: all`"
+            raise problem(f"new: {words}", at=("train",))
+        return self
+
+    @model_validator(mode="after")
     def _leaves_some(self) -> Grow:
         total = round(100 * sum(stage.length for stage in self.stages), 6)
         if total >= 100:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from decimal import Decimal
@@ -147,6 +148,16 @@ class Length:
     def fraction(self, progress: Progress) -> float:
         """Share of this length that is done; above 1 when overshot."""
         return self.done(progress) / self.amount if self.amount else 1.0
+
+    def times(self, other: Length) -> float | None:
+        """How many times the other it is; None where the two are counted in units that no one can compare here."""
+        if self.is_time and other.is_time:
+            amounts = self.amount * _SECONDS[self.unit], other.amount * _SECONDS[other.unit]
+        elif self.unit == other.unit:
+            amounts = self.amount, other.amount
+        else:
+            return None
+        return amounts[0] / amounts[1] if amounts[1] else math.inf
 
     def reached(self, progress: Progress) -> bool:
         return self.done(progress) >= self.amount

@@ -75,9 +75,9 @@ def run_study(
     loaded, planned = trials(path, overrides)
     study = loaded.recipe.study
     assert study is not None
-    digests = Store(output / ".store", warn=tell).digests
-    named = {trial.digest(digests): trial for trial in planned}
-    digests.save()
+    store = Store(output / ".store", warn=tell)
+    named = {trial.digest(store.digests): trial for trial in planned}
+    store.digests.save()
     folder = durable.new_folder(output / f"{loaded.recipe.name}-study")
     durable.new_folder(folder / "recipes")
     with LineLog(folder / RUNS) as log:

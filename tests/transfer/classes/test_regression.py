@@ -20,7 +20,7 @@ from acclimate.objectives.regress import SequenceRegression
 from acclimate.transfer.classes.regressing import Regressing
 from acclimate.transfer.classes.regression import Regression
 from acclimate.transfer.examples.preparing import Examples, read_examples
-from acclimate.transfer.examples.scores import scores_of
+from acclimate.transfer.examples.scores import number, scores_of
 
 TEXTS = ["a b c", "一 二", "d", "e f g h i", "三 四 五 六 七 八"]
 FILES = {"train": "train.tsv", "validation": "v.tsv", "test": "test.tsv"}
@@ -45,6 +45,21 @@ def test_rows_are_kept_or_dropped_by_reason(build_task) -> None:
     outcomes = task.outcomes([], test, {"scores": np.array([-9.0, 5.0])})
     told = task.details([], test, outcomes)
     assert told["mean_absolute_error"] == 1 and told["examples"][0]["text"] == "五 ⟷ five"
+
+
+@pytest.mark.parametrize(
+    ("said", "value"),
+    [
+        ("1.5", 1.5),
+        (" -2e1 ", -20.0),
+        ("１５", 15.0),
+        ("１．５", 1.5),
+        ("－３", -3.0),
+        *((one, None) for one in ("1_0", "１＿０", "1,5", "１，５", "nan", "inf", "", "x", "5²", "½", None)),
+    ],
+)
+def test_what_a_cell_says_in_digits_of_any_width(said, value) -> None:
+    assert number(said) == value
 
 
 def test_numbers_that_never_differ_are_refused(build_task) -> None:

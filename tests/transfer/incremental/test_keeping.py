@@ -124,6 +124,16 @@ def test_ewc_with_adapters_is_refused() -> None:
     Classification.model_validate({**own, "keep": "lwf", "transfer": "adapters"})
 
 
+@pytest.mark.parametrize("keep", ["lwf", "lookahead"])
+@pytest.mark.parametrize("transfer", ["contrast", {"soup": {"then": {"contrast": {"then": "full"}}}}])
+def test_what_takes_the_loss_apart_is_refused_before_another_loss(keep: str, transfer: Any) -> None:
+    own = {"train": "a.tsv", "test": "b.tsv", "before": [{"train": "c.tsv", "test": "d.tsv"}], "keep": keep}
+    if transfer == "contrast":
+        transfer = {"contrast": {"then": "full"}}
+    with pytest.raises(ValueError, match=rf"contrast: trains by a loss of its own .* `keep: {keep}`"):
+        Classification.model_validate({**own, "transfer": transfer})
+
+
 def test_ewc_pulls_back_to_where_it_was_and_not_at_it() -> None:
     model, asked = classifier(), lesson()
     fisher = fisher_information(model, asked, 4)

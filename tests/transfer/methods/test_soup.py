@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
 import torch
+from pydantic import ValidationError
 
 from acclimate.transfer.methods.phased import validated
-from acclimate.transfer.methods.soup import _APART
+from acclimate.transfer.methods.soup import _APART, Soup
 from acclimate.transfer.tuning import tune
 
 
@@ -44,3 +46,26 @@ def test_a_greedy_soup_is_no_worse_than_its_best_ingredient(
     model = classifier("tiny")
     one = course(model, "soup", length="2 epochs")
     assert tune(one.how, model, one.train, one.validation, seed=9).validation_loss <= min(losses)
+
+
+@pytest.mark.parametrize(
+    ("then", "words"),
+    [
+        ({"features": "forest"}, "a forest has no mean"),
+        ({"features": {"vector": {"pooling": "mean"}}}, "a head over a `vector` is not the model's own"),
+        ("features", "all would be the same"),
+        ({"reinitialise": {"then": {"features": "svm"}}}, "all would be the same"),
+        ({"contrast": {"then": {"features": "forest"}}}, "a forest has no mean"),
+    ],
+)
+def test_heads_without_a_mean_are_refused(then: Any, words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        Soup.model_validate({"models": 2, "then": then})
+
+
+def test_heads_that_are_fitted_after_a_contrast_have_a_mean(
+    classifier: Callable[..., Any], course: Callable[..., Any]
+) -> None:
+    model = classifier("tiny")
+    one = course(model, {"soup": {"models": 2, "by": "uniform", "then": "contrast"}}, length="1 epochs")
+    assert tune(one.how, model, one.train, one.validation, seed=9).validation_loss > 0

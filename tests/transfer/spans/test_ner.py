@@ -68,6 +68,42 @@ def test_spans_outside_their_text_are_dropped_and_shown(tmp_path: Path) -> None:
     assert "PER from 2 to 9 of a text of 5 characters: 'short'" in shown
 
 
+def test_spans_may_touch_white_space_at_the_ends_of_their_text() -> None:
+    for text, span, want in (
+        ("Anna 5 met Bob in Rome ", [18, 23, "X"], "Rome"),
+        (" Anna 6", [0, 5, "X"], "Anna"),
+        ("　北京 ", [0, 4, "X"], "北京"),
+    ):
+        row = _row({"text": text, "entities": [span]})
+        assert [row.text[start:end] for start, end, _ in row.more["entities"]] == [want]
+    gone = _row({"text": " Anna ", "entities": [[1, 7, "PER"]]})
+    assert gone.reason == "span_outside_text"
+    assert gone.detail == "PER from 1 to 7 of a text of 6 characters: ' Anna '"
+
+
+def test_spans_of_white_space_and_those_given_twice_are_counted(tmp_path: Path) -> None:
+    odd = [
+        {"text": "Ann saw Eve", "entities": [[0, 3, "PER"], [3, 4, "LOC"], [8, 11, "PER"]]},
+        {"text": "王明在北京", "entities": [[0, 2, "PER"], [0, 2, "PER"], [3, 5, "LOC"], [3, 5, "LOC"]]},
+        {"text": "Bob in Rome", "entities": [[0, 3, "PER"], [0, 4, "PER"], [7, 11, "LOC"], [3, 4, "LOC"]]},
+    ]
+    told, _ = built(tmp_path, {"train": PLAIN, "validation": odd, "test": TEST}, near=None, hold_out=None)
+    assert told["dropped"] == {}
+    assert told["lost_spans"] == {"validation": {"given_twice": 3, "white_space": 2}}
+    assert told["class_counts"]["validation"] == {"LOC": 2, "PER": 4}
+    assert not any(told["unsaid_spans"].values())
+
+
+@pytest.mark.parametrize("said", [{"start": [0], "end": [4], "label": ["PER"]}, {"abc": 1}, 5, "PER"])
+def test_entities_that_are_no_list_are_dropped(said: Any) -> None:
+    assert _row({"text": "John lives", "entities": said}).reason == "malformed_label"
+
+
+def test_words_beside_a_text_may_stand_with_spaces_between() -> None:
+    row = _row({"text": "a-b c", "tokens": "a-b c", "entities": [[0, 3, "X"]]})
+    assert row.more["words"] == [[0, 3], [4, 5]]
+
+
 def test_a_label_that_training_does_not_know_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="label 'ORG' is not among the 2 labels of the training"):
         built(tmp_path, {"train": PLAIN, "test": [{"text": "UN", "entities": [[0, 2, "ORG"]]}]})

@@ -122,6 +122,60 @@ def test_questions_without_an_answer_are_kept_where_asked_for(read: Any) -> None
     assert told["dropped"] == {} and sum(told["answers"][part]["impossible"] for part in told["answers"]) == 1
 
 
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_lists_of_texts_and_of_places_are_read_as_answers(form: str, tmp_path: Path) -> None:
+    rows = [
+        ("Where?", "Bob lives in Rome, old Rome.", {"text": ["Rome", "old Rome"], "answer_start": [13, 19]}),
+        ("住在哪里？", "王明住在北京。", {"text": ["北京"], "answer_start": [4]}),
+        ("Why?", "Nobody knows.", {"text": [], "answer_start": []}),
+        ("Who else?", "Ann and Eve.", {"text": ["Eve"], "answer_start": [8]}),
+    ]
+    named = [dict(zip(("question", "context", "answers"), row, strict=True)) for row in rows]
+    for part, some in (("train", named[:3]), ("test", named[3:])):
+        if form == "parquet":
+            import pyarrow as pa
+            from pyarrow import parquet
+
+            parquet.write_table(pa.Table.from_pylist(some), tmp_path / f"{part}.{form}")
+        else:
+            (tmp_path / f"{part}.{form}").write_text("\n".join(map(json.dumps, some)), "utf-8")
+    settings = {"train": f"train.{form}", "test": f"test.{form}", "no_answer": True, "near": None}
+    task = Qa.model_validate({**settings, "hold_out": 0.3}, context={"base": tmp_path})
+    (folder := tmp_path / "examples").mkdir()
+    told = build_examples(task, folder)
+    assert told["dropped"] == {} and told["read"] == told["kept"] == 4
+    found = {}
+    for part in (read_examples(folder, name) for name in ("train", "validation", "test")):
+        for asked, passage, more in zip(part.texts, part.pairs or (), part.more, strict=True):
+            found[asked] = [passage[start:end] for start, end in more["spans"]]
+            assert not more["moved"] and more["impossible"] == (asked == "Why?")
+    assert found == {"Where?": ["Rome", "old Rome"], "住在哪里？": ["北京"], "Why?": [], "Who else?": ["Eve"]}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"text": ["Rome"], "answer_start": []},
+        {"text": ["Rome"], "answer_start": 3},
+        {"text": [5], "answer_start": [3]},
+        {"text": "Rome", "answer_start": 3},
+        {"a": "Rome"},
+        '"Rome"',
+        "5",
+        "Rome",
+        [["Rome", 3]],
+        [{"text": "Rome", "start": "3"}],
+    ],
+)
+def test_answers_of_another_shape_are_dropped_and_counted(said: Any) -> None:
+    from acclimate.corpus.document import Dropped, Record
+
+    answers = said if isinstance(said, str) else json.dumps(said)
+    fields = {"question": "Where?", "context": "In Rome.", "answers": answers}
+    made = Qa.model_validate({"train": "x", "test": "y"}).row(Record("x.jsonl", "x.jsonl:1", fields))
+    assert isinstance(made, Dropped) and made.reason == "malformed_label" and made.detail
+
+
 def test_settings_that_make_no_sense_are_refused() -> None:
     with pytest.raises(ValidationError, match="goes with `no_answer: true`"):
         Qa.model_validate({"train": "x", "test": "y", "threshold": 1.0})

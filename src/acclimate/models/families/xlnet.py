@@ -27,7 +27,7 @@ class XlNet(TakesActivation):
     """XLNet: a bidirectional encoder with relative positions, trained to predict tokens in an order drawn at random.
 
     A text's class is read off its last token, as the authors do, who put `<cls>` there. `dropout` is that of attention
-    too. `initialise` draws all but attention's weights, which Transformers draws (normal, 0.02).
+    too.
     Source: Yang et al. 2019, "XLNet: Generalized Autoregressive Pretraining for Language Understanding"; sizes tiny
     and mini are ours.
     """

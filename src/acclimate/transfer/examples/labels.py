@@ -46,9 +46,18 @@ def _several(cell: str | None, separator: str) -> tuple[str, ...] | None:
         if not all(isinstance(item, (str, int, float)) for item in items):
             raise ValueError(f"expected a list of names, found {cell[:80]!r}")
         names = [item if isinstance(item, str) else json.dumps(item) for item in items]
+    elif _is_object(cell):
+        raise ValueError(f"expected a list of names, found {cell[:80]!r}")
     else:
         names = cell.split(separator)
     return tuple(sorted({name.strip() for name in names} - {""}))
+
+
+def _is_object(cell: str) -> bool:
+    try:
+        return cell.startswith("{") and isinstance(json.loads(cell), dict)
+    except ValueError:
+        return False
 
 
 class OneClass(UserError):

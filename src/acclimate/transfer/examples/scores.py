@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from acclimate.transfer.examples.preparing import Examples
 
 Column = str | int
+_NARROW = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
+"""Full-width forms → what they are the wide form of."""
 
 
 def scored_row(record: Record, *, text: Column, pair: Column | None, score: Column) -> Row | Dropped:
@@ -32,9 +34,11 @@ def scored_row(record: Record, *, text: Column, pair: Column | None, score: Colu
 
 
 def number(said: str | None) -> float | None:
-    """The finite number that a cell says; None where it says none."""
+    """The finite number that a cell says, in digits of any width; None where it says none. Marks between digits, as in
+    1,000 or 1_000, mean different things to different people, and are none of a number's."""
+    narrow = (said or "").translate(_NARROW)
     try:
-        value = float(said or "")
+        value = float("" if "_" in narrow else narrow)
     except ValueError:
         return None
     return value if math.isfinite(value) else None

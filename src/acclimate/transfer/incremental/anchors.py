@@ -72,7 +72,8 @@ class Elastic(Wrapped):
 
 
 class Distilled(Wrapped):
-    """One more term, `lwf`: T²·KL of what was said before and is said now, over the classes known before."""
+    """One more term, `lwf`: T²·KL of what was said before and is said now, over the classes known before. Where a text
+    may have several labels each is a question of its own: over no and yes, of the labels known before."""
 
     def __init__(
         self, inner: Any, before: PreTrainedModel, known: Sequence[int], *, weight: float, temperature: float
@@ -81,21 +82,29 @@ class Distilled(Wrapped):
         super().__init__(inner)
         self._before, self._known = before, list(known)
         self._weight, self._temperature = weight, temperature
+        self._several = inner.classes_of is None
         self.num_terms = inner.num_terms + 1
 
     def count(self, batch: PackedBatch) -> tuple[float, ...]:
-        return (*self.inner.count(batch), float(len(batch.ids)))
+        return (*self.inner.count(batch), self._number(batch))
 
     def loss(self, model: PreTrainedModel, batch: PackedBatch) -> Loss:
-        """The objective's loss, and the divergence summed over sequences."""
+        """The objective's loss, and the divergence summed over sequences, or those of all known labels."""
         loss, scores = self.inner.scored(model, batch)
         with torch.no_grad():
             _, then = self.inner.scored(self._before, batch)
-        said, now = self._known_only(then), self._known_only(scores)
+        said, now = (self._known_only(one, len(batch.ids)) for one in (then, scores))
         apart = kl_div(now, said, reduction="sum", log_target=True) * self._temperature**2
-        term = Loss(apart, float(len(batch.ids)), name="lwf", weight=self._weight)
+        term = Loss(apart, self._number(batch), name="lwf", weight=self._weight)
         return loss.with_term(term)  # type: ignore[no-any-return]
 
-    def _known_only(self, scores: Tensor) -> Tensor:
-        """[B, K] log probabilities at the temperature, of [B, C] ones."""
-        return (scores[:, self._known] / self._temperature).log_softmax(-1)
+    def _number(self, batch: PackedBatch) -> float:
+        return float(len(batch.ids) * (len(self._known) if self._several else 1))
+
+    def _known_only(self, scores: Tensor, number: int) -> Tensor:
+        """Log probabilities at the temperature: [B, K] of [B, C]; with several labels [B·K, 2] of [B·C, 2]."""
+        if self._several:
+            known = scores.view(number, -1, 2)[:, self._known].flatten(0, 1)
+        else:
+            known = scores[:, self._known]
+        return (known / self._temperature).log_softmax(-1)

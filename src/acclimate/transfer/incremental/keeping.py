@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
@@ -22,7 +22,8 @@ class Keeping(Component):
     """One way. It says what is learnt from, in which courses, and what is done to the objective."""
 
     goes_alone: ClassVar[bool] = False
-    """Whether it does not go with a regulariser that compares probabilities (R-Drop)."""
+    """Whether it takes the task's own loss apart: no regulariser that compares probabilities (R-Drop) goes with it, and
+    no way of transfer that trains by another loss first."""
     foresees: ClassVar[bool] = False
     """Whether what is delivered answers for the period after the last one, and not for the last."""
     projects: ClassVar[bool] = False
@@ -35,9 +36,10 @@ class Keeping(Component):
         learning rate is multiplied)."""
         return [([new], 1.0)]
 
-    def build(self, *, objective: Any, past: Past) -> Any:
-        """The objective that is trained on."""
-        return objective
+    def build(self, *, past: Past) -> Callable[[Any], Any]:
+        """What is done to the objective that is trained on. Asked before anything of the period has trained: what the
+        model knows then is what is to be kept."""
+        return lambda objective: objective
 
     def remembered(self, old: Sequence[Examples], seed: int) -> list[Examples]:
         """Old examples whose loss is not to rise: to first order, no step raises it."""
@@ -127,15 +129,17 @@ class Ewc(Keeping):
     examples: int = Field(default=256, ge=1)
     """Of how many old examples F is measured, one at a time."""
 
-    def build(self, *, objective: Any, past: Past) -> Any:
+    def build(self, *, past: Past) -> Callable[[Any], Any]:
         from acclimate.transfer.incremental.anchors import Elastic
 
-        return Elastic(objective, past.fisher(self.examples), past.anchor(), strength=self.strength)
+        fisher, anchor = past.fisher(self.examples), past.anchor()
+        return lambda objective: Elastic(objective, fisher, anchor, strength=self.strength)
 
 
 class Lwf(Keeping):
     """Learning without forgetting: + weight · T²·KL(p_old‖p) on the new examples, p over the classes known before, at
-    temperature T; p_old is what the model said before it learnt the period.
+    temperature T; p_old is what the model said before it learnt the period. With `multi_label` the mean over the labels
+    known before, p of each over no and yes.
 
     Source: Li and Hoiem 2016. Needs no old example. It helps as far as new texts look like old ones.
     """
@@ -149,11 +153,12 @@ class Lwf(Keeping):
     temperature: float = Field(default=2.0, gt=0)
     """T: the authors' 2."""
 
-    def build(self, *, objective: Any, past: Past) -> Any:
+    def build(self, *, past: Past) -> Callable[[Any], Any]:
         from acclimate.transfer.incremental.anchors import Distilled
 
-        return Distilled(
-            objective, past.model(), past.known, weight=self.weight, temperature=self.temperature
+        before, known = past.model(), list(past.known)
+        return lambda objective: Distilled(
+            objective, before, known, weight=self.weight, temperature=self.temperature
         )
 
 
@@ -170,8 +175,9 @@ class Lookahead(Keeping):
 
     share: Share = 0.1
     """How much of what is learnt from is old, as in `replay`."""
-    alpha: float = Field(default=0.01, ge=0)
-    """α: how far it looks, a rate of plain gradient descent."""
+    alpha: float = Field(default=0.001, ge=0)
+    """α: how far it looks, a rate of plain gradient descent. Looking farther, .01 on a small model, it learnt to be
+    right after the look, by the labels in it, and not before."""
 
     def courses(
         self, old: Sequence[Examples], new: Examples, seed: int
@@ -180,10 +186,11 @@ class Lookahead(Keeping):
 
         return [([new, *drawn(old, self.share, len(new), seed)], 1.0)]
 
-    def build(self, *, objective: Any, past: Past) -> Any:
+    def build(self, *, past: Past) -> Callable[[Any], Any]:
         from acclimate.transfer.incremental.ahead import LookingAhead
 
-        return LookingAhead(objective, alpha=self.alpha, number_of_new=past.number_of_new)
+        number = past.number_of_new
+        return lambda objective: LookingAhead(objective, alpha=self.alpha, number_of_new=number)
 
 
 class AGem(Keeping):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from acclimate.engine.feed import Feed
 from acclimate.recipe.units import Length, Progress
 from acclimate.transfer.examples.preparing import Examples
 from acclimate.transfer.incremental.keeping import Nothing
+from acclimate.transfer.methods.method import chain
 from acclimate.transfer.tuning import Around, Tuned, tune
 
 if TYPE_CHECKING:
@@ -146,11 +146,14 @@ def learn(
     for number, period in enumerate(periods):
         own = at_work.lesson(period.train, period.train)
         past.number_of_new = len(own.store.lengths)
-        courses = [([period.train], 1.0)]
+        courses, wrap = [([period.train], 1.0)], around.wrap
         remembered: list[Examples] = []
         if number:
             old = [one.train for one in periods[:number]]
             courses, remembered = keep.courses(old, period.train, seed), keep.remembered(old, seed)
+            if any(one.trains_all_first for one in chain(how.transfer)):
+                model.requires_grad_(True)  # what is kept is measured of all that is going to move
+            wrap = keep.build(past=past)
         for parts, rate in courses:
             learnt = joined([*parts, *remembered])
             train = own if learnt is period.train else at_work.lesson(learnt, learnt)
@@ -162,7 +165,7 @@ def learn(
                 around,
                 describe=_naming(learnt, train),
                 facts=_knowing(learnt, train),
-                wrap=partial(_kept, keep, past) if number else around.wrap,
+                wrap=wrap,
                 reference=reference,
             )
             watched = [period.validation]
@@ -205,10 +208,6 @@ def _apart(lesson: Lesson, number: int) -> tuple[Lesson, PartStore]:
     """The lesson on its first sequences, and the other ones."""
     store = lesson.store
     return replace(lesson, store=PartStore(store, 0, number)), PartStore(store, number, len(store.lengths))
-
-
-def _kept(keep: Any, past: Past, objective: Any) -> Any:
-    return keep.build(objective=objective, past=past)
 
 
 def _naming(examples: Examples, lesson: Lesson) -> Callable[[int], str]:

@@ -22,7 +22,8 @@ class Contrast(Prelude):
     dropout; then a logistic head is fitted to them.
 
     Source: Tunstall et al. 2022, "Efficient Few-Shot Learning Without Prompts" (SetFit), who draw pairs one by one; the
-    loss over all pairs of a batch is that of Khosla et al. 2020. Meant for tens of examples a class.
+    loss over all pairs of a batch is that of Khosla et al. 2020. Meant for tens of examples a class. With `before`
+    `keep` holds in both parts; its ways `lwf` and `lookahead`, which take the task's own loss apart, are refused.
     """
 
     registered_as: ClassVar[tuple[str, str]] = ("transfer", "contrast")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from acclimate.transfer.methods.method import Prelude
+from acclimate.recipe.settings import problem
+from acclimate.transfer.methods.features import Features
+from acclimate.transfer.methods.method import Prelude, chain
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,6 +35,20 @@ class Soup(Prelude):
     """How many are tuned."""
     by: Literal["greedy", "uniform"] = "greedy"
     """Which of them are averaged."""
+
+    @model_validator(mode="after")
+    def _has_a_mean(self) -> Soup:
+        steps = chain(self.then)
+        if isinstance(last := steps[-1], Features):
+            if last.by == "forest":
+                raise problem("then: a forest has no mean with another; fit it without soup", at=("then",))
+            if last.vector is not None:
+                words = "then: a head over a `vector` is not the model's own, of which means are made; leave one out"
+                raise problem(words, at=("then",))
+            if not any(one.trains_all_first for one in steps):
+                words = "then: features trains nothing by gradients, and all would be the same; fit it without soup"
+                raise problem(words, at=("then",))
+        return self
 
     def conduct(self, course: Course) -> Tuned:
         from acclimate.transfer.methods.phased import validated

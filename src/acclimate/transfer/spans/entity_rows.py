@@ -59,6 +59,8 @@ def span_row(record: Record, columns: Columns) -> Row | Dropped:
 
 def _row(record: Record, text: str, entities: Sequence[tuple[int, int, str]], more: dict[str, Any]) -> Row:
     found = sorted(set(entities))
+    if twice := len(entities) - len(found):
+        more = {**more, "lost_spans": {**more.get("lost_spans", {}), "given_twice": twice}}
     labels = tuple(sorted({label for _, _, label in found}))
     given = {"entities": [list(one) for one in found], **more}
     return Row(identity(record), record.place, text, None, labels, (comparable(text), ""), given)
@@ -75,17 +77,26 @@ def _of_entities(record: Record, columns: Columns) -> Row | Dropped:
     # Spans count from the beginning of the cell as it stands, white space included.
     raw = record.fields[find_column(record.fields, columns.text) or ""]
     ahead = len(raw) - len(raw.lstrip())
-    found = []
-    for one in json.loads(said or "[]"):
+    found, empty = [], 0
+    for one in _items(said or "[]", "spans"):
         start, end, label = _span(one)
-        start, end = start - ahead, end - ahead
-        if not 0 <= start < end <= len(text):
-            detail = f"{label} from {start} to {end} of a text of {len(text)} characters: {text[:80]!r}"
+        if not 0 <= start < end <= len(raw):
+            detail = f"{label} from {start} to {end} of a text of {len(raw)} characters: {raw[:80]!r}"
             return Dropped("span_outside_text", record.place, detail)
-        start, end = _trimmed(text, start, end)
+        start, end = _trimmed(raw, start, end)
         if start < end:
-            found.append((start, end, label))
-    return _row(record, text, found, _given_words(record, columns, text))
+            found.append((start - ahead, end - ahead, label))
+        else:
+            empty += 1
+    more = _given_words(record, columns, text)
+    return _row(record, text, found, {**more, "lost_spans": {"white_space": empty}} if empty else more)
+
+
+def _items(said: str, what: str) -> list[Any]:
+    items = json.loads(said)
+    if not isinstance(items, list):
+        raise ValueError(f"expected a list of {what}, found {said[:80]!r}")
+    return items
 
 
 def _span(one: Any) -> tuple[int, int, str]:
@@ -114,7 +125,7 @@ def _given_words(record: Record, columns: Columns, text: str) -> dict[str, Any]:
     if not said:
         return {}
     places, at = [], 0
-    for token in json.loads(said):
+    for token in _listed(said):
         start = text.find(token, at)
         if not token or start < 0 or text[at:start].strip():
             return {}

@@ -37,6 +37,7 @@ class Ner(TaskSettings):
     context on either side, and no word of it is lost. An entity counts as found where both borders and its label are
     right (Tjong Kim Sang & De Meulder 2003); `micro_f1` is the usual entity F1, and equals seqeval's, `macro_f1` the
     mean over labels. Spans that tags cannot say are counted, left out of the training, and missed in the figures.
+    Spans of white space alone are left out, and of those given twice one is read; both are counted (`lost_spans`).
     """
 
     registered_as: ClassVar[tuple[str, str]] = ("task", "ner")
@@ -123,11 +124,12 @@ class Ner(TaskSettings):
         no_class_lost(rows, names)
 
     def told(self, rows: Mapping[str, list[Row]], names: Sequence[str]) -> dict[str, Any]:
-        """Of each part the spans of each label, those that cannot be said by reason, and words lost of forms."""
+        """Of each part the spans of each label, those that cannot be said by reason, and what else is lost."""
         from acclimate.transfer.spans.entity_rows import in_words, words_of
 
         tag_set = self.tag_set(names)
         counts, unsaid, lost = {}, {}, Counter[str]()
+        gone: dict[str, Counter[str]] = {}
         for part, some in rows.items():
             found = Counter(label for row in some for _, _, label in row.more["entities"])
             counts[part] = {name: found[name] for name in names}
@@ -136,7 +138,10 @@ class Ner(TaskSettings):
                 words = words_of(row.text, row.more, self.unit)
                 unsaid[part] += in_words(row.more["entities"], words, tag_set).lost
                 lost.update(row.more.get("lost_words", {}))
+                gone.setdefault(part, Counter()).update(row.more.get("lost_spans", {}))
         told = {"class_counts": counts, "unsaid_spans": {part: dict(one) for part, one in unsaid.items()}}
+        if any(gone.values()):
+            told["lost_spans"] = {part: dict(sorted(one.items())) for part, one in gone.items() if one}
         return {**told, "lost_words": dict(sorted(lost.items()))} if lost else told
 
     def tag_set(self, names: Sequence[str]) -> TagSet:

@@ -52,7 +52,7 @@ class Qa(TaskSettings):
     """Column of the passage."""
     answers: Column = "answers"
     """Column of the answers: a JSON list of {text, start}, in characters, or of texts, which are looked for in the
-    passage; empty where it has none."""
+    passage; or Hugging Face's {text: […], answer_start: […]}. Lists are empty where it has none."""
     no_answer: bool = False
     """Whether the passage may hold no answer, as in SQuAD 2: then questions without one are learnt from and asked.
     Without, they are dropped (`no_answer`)."""

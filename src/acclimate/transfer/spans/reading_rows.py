@@ -30,7 +30,7 @@ def reading_row(
     if said is None:
         return Dropped("no_label", record.place, f"{answers!r} is missing")
     try:
-        given = [_answer(one) for one in json.loads(said or "[]")]
+        given = [_answer(one) for one in _listed(json.loads(said or "[]"))]
     except (KeyError, TypeError, ValueError) as error:
         return Dropped("malformed_label", record.place, f"{error}"[:200])
     given = [(text, start) for text, start in given if text.strip()]
@@ -47,10 +47,24 @@ def reading_row(
     return Row(identity(record), record.place, asked, passage, (), ("", comparable(passage)), more)
 
 
+def _listed(said: Any) -> list[Any]:
+    """The answers one by one; Hugging Face's data sets list their texts and their places instead."""
+    if isinstance(said, dict) and isinstance(texts := said.get("text"), list):
+        starts = said.get("answer_start", [-1] * len(texts))
+        if not isinstance(starts, list) or len(starts) != len(texts):
+            raise ValueError(f"expected as many places as texts of answers, found {said!r}")
+        return [{"text": text, "start": start} for text, start in zip(texts, starts, strict=True)]
+    if not isinstance(said, list):
+        raise ValueError(f"expected a list of answers, found {said!r}")
+    return said
+
+
 def _answer(one: Any) -> tuple[str, int]:
     """Text, and the place that is given; −1: none."""
     if isinstance(one, str):
         return one, -1
+    if not isinstance(one, dict):
+        raise ValueError(f"expected an answer as {{text, start}}, found {one!r}")
     start = one["start"] if "start" in one else one.get("answer_start", -1)
     if not isinstance(one["text"], str) or isinstance(start, bool) or not isinstance(start, int):
         raise ValueError(f"expected an answer as {{text, start}}, found {one!r}"[:200])

@@ -41,6 +41,11 @@ class Highway(nn.Module):
         super().__init__()
         self.both = nn.Linear(size, 2 * size)
 
+    @torch.no_grad()
+    def begin_open(self) -> None:
+        """It begins by carrying."""
+        self.both.bias.chunk(2)[1].fill_(1.0)
+
     def forward(self, x: Tensor) -> Tensor:
         changed, carry = self.both(x).chunk(2, dim=-1)
         carry = carry.sigmoid()

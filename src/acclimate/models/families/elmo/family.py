@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from acclimate.models.family import Family, Vocabulary
+from pydantic import Field
+
+from acclimate.models.family import INITIALISER, Family, Vocabulary
 from acclimate.models.kinds import Kind
+from acclimate.recipe.settings import Component
 from acclimate.recipe.units import Share
 
 if TYPE_CHECKING:
@@ -55,6 +58,9 @@ class Elmo(Family):
     given."""
     dropout: Share = 0.1
     """Share of hidden values zeroed in training."""
+    initialise: Annotated[Component, INITIALISER] = Field(default="t5")  # type: ignore[assignment]
+    """How random weights are drawn, but for the gates that begin open; a checkpoint's weights are kept. T5's rule is
+    ELMo's own, matrices with 1/√inputs: with BERT's 0.02 next to nothing of a word would come through."""
 
     def changes(self) -> dict[str, Any]:
         return {"dropout": self.dropout, "classifier_dropout": self.dropout}

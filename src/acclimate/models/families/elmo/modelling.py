@@ -30,6 +30,11 @@ class ProjectedLstm(nn.Module):
         self.bias = nn.Parameter(torch.empty(4 * cell_size))
         self.weight_hr = nn.Parameter(torch.empty(hidden_size, cell_size))
 
+    @torch.no_grad()
+    def begin_open(self) -> None:
+        """A cell begins by remembering."""
+        self.bias.chunk(4)[1].fill_(1.0)
+
     def forward(self, x: Tensor) -> Tensor:
         """[B, L, I] → [B, L, P]"""
         h = x.new_zeros(len(x), self.weight_hh.shape[1])
@@ -54,18 +59,14 @@ class ElmoPreTrainedModel(PreTrainedModel):
             for weight in (module.weight_ih, module.weight_hh, module.weight_hr):
                 nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
             nn.init.zeros_(module.bias)
-            module.bias.chunk(4)[1].fill_(1.0)
         elif isinstance(module, (nn.Linear, nn.Conv1d)):
             nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):
             nn.init.uniform_(module.weight, -1.0, 1.0)
-        elif isinstance(module, ScalarMix):
-            nn.init.zeros_(module.scores)
-            nn.init.ones_(module.scale)
-        if isinstance(module, Highway):
-            module.both.bias.chunk(2)[1].fill_(1.0)
+        if isinstance(module, (ProjectedLstm, Highway, ScalarMix)):
+            module.begin_open()
 
 
 class ElmoModel(ElmoPreTrainedModel):
@@ -166,6 +167,12 @@ class ScalarMix(nn.Module):
         super().__init__()
         self.scores = nn.Parameter(torch.empty(layers))
         self.scale = nn.Parameter(torch.empty(()))
+
+    @torch.no_grad()
+    def begin_open(self) -> None:
+        """All layers alike."""
+        self.scores.zero_()
+        self.scale.fill_(1.0)
 
     def forward(self, layers: tuple[Tensor, ...]) -> Tensor:
         shares = self.scores.softmax(0)

@@ -94,6 +94,7 @@ ALLOWED = {
     ("corpus/readers/shelf.py", "open"): "copies members of archives into a scratch folder of artifacts",
     ("transfer/examples/preparing.py", "write_table"): "fills the draft of a task's examples",
     ("pipeline/corpus_run.py", "save"): "asks for the store's digests",
+    ("search/study.py", "save"): "asks for the store's digests",
     ("engine/checkpoint.py", "save_file"): "fills a checkpoint inside replace_folder",
     ("engine/fit.py", "save"): "asks for a checkpoint",
     ("pipeline/run.py", "save"): "has the digests of inputs written by artifacts",

@@ -93,6 +93,7 @@ def test_runs_side_by_side_are_the_same_runs(recipe: Path, tmp_path: Path) -> No
     )
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are told by /proc")
 def test_a_study_that_is_stopped_leaves_no_run_behind(recipe: Path, tmp_path: Path) -> None:
     long = ["-s", "study.at_once=2", "-s", "pretrain.length=1000000 steps"]
     study = subprocess.Popen([sys.executable, "-m", "acclimate", "study", recipe.name, *long])

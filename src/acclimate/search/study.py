@@ -86,9 +86,11 @@ def run_study(
         def write() -> dict[str, Any]:
             return _write(folder, output, loaded.recipe.name, named, ledger, [BASE, *study.variants])
 
-        with stop_on_signals(), closing(_run_missing(study, named, ledger, folder, output, tell)) as running:
-            for digest, ended in running:
-                line = {"digest": digest, **_line(ended, output)}
+        digests = {(trial.variant, trial.seed): digest for digest, trial in named.items()}
+        missing = [trial for digest, trial in named.items() if digest not in ledger.done]
+        with stop_on_signals(), closing(_run(missing, study, ledger, folder, output, tell)) as running:
+            for ended in running:
+                line = {"digest": digests[ended.trial.variant, ended.trial.seed], **_line(ended, output)}
                 log.append(line)
                 log.sync()
                 ledger.lines.append(line)
@@ -100,38 +102,32 @@ def run_study(
         return write()
 
 
-def _run_missing(
+def _run(
+    missing: Sequence[Trial],
     study: Study,
-    named: Mapping[str, Trial],
     ledger: _Ledger,
     folder: Path,
     output: Path,
     tell: Callable[[str], None],
-) -> Generator[tuple[str, Ended], None, None]:
-    """(digest of the trial, how it ended) of each that is not done, as far as the budget allows."""
-    done = ledger.done
-    missing = [digest for digest in named if digest not in done]
-    at_work: dict[int, str] = {}
+) -> Generator[Ended, None, None]:
+    """How each of these ended, as far as the budget allows. `ledger` is to know of each before the next is asked."""
+    at_work = 0
 
     def affordable() -> Iterator[Trial]:
-        for number, digest in enumerate(missing, 1):
-            trial = named[digest]
-            begun = ledger.lines or at_work
-            if (
-                study.budget is not None
-                and begun
-                and ledger.too_long(study.budget, len(at_work), trial.variant)
-            ):
+        nonlocal at_work
+        for number, trial in enumerate(missing, 1):
+            if study.budget is not None and ledger.too_long(study.budget, at_work, trial.variant):
                 left = len(missing) - number + 1
                 tell(f"the budget of {study.budget} allows no more runs; {left} are left out")
                 return
             tell(f"run {number} of {len(missing)}: {trial.variant}, seed {trial.seed}")
-            at_work[id(trial)] = digest
+            at_work += 1
             yield trial
 
     with closing(side_by_side(affordable(), folder, output, study.at_once)) as running:
         for ended in running:
-            yield at_work.pop(id(ended.trial)), ended
+            at_work -= 1
+            yield ended
 
 
 def _line(ended: Ended, output: Path) -> dict[str, Any]:

@@ -14,9 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from acclimate.corpus.clean import check_digits
+from acclimate.corpus.full_width import plain
 
-_PLAIN = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
-_FULL_WIDTH = re.compile("[\uff01-\uff5e\u3000]")
 _NUMBERED = re.compile(
     r"(?:order|invoice|tracking|ticket|serial|model|part|item|sku|isbn(?:-1[03])?|issn|doi|pmid|patent|version|build|commit"
     r"|订单|訂單|单号|單號|编号|編號|序列号|流水号|型号|型號|快递|运单|发票|案号|文号|版本|专利|货号|批号|条码|统一书号|书号)"
@@ -43,11 +42,6 @@ class Kind:
     """The part of the match that is the datum."""
     needs: re.Pattern[str] | tuple[str, ...] = ("",)
     """What a text with such data has, a match or one of these; looked for first, for it is soon found or not."""
-
-
-def plain(text: str) -> str:
-    """The text with full-width letters, digits and signs as ASCII; every character keeps its place."""
-    return text.translate(_PLAIN) if _FULL_WIDTH.search(text) else text
 
 
 def _words(text: str) -> frozenset[str]:

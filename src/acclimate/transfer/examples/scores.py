@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acclimate.corpus.document import Dropped, Record, comparable
+from acclimate.corpus.full_width import plain
 from acclimate.transfer.examples.rows import Row, cell, identity
 
 if TYPE_CHECKING:
     from acclimate.transfer.examples.preparing import Examples
 
 Column = str | int
-_NARROW = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
-"""Full-width forms → what they are the wide form of."""
 
 
 def scored_row(record: Record, *, text: Column, pair: Column | None, score: Column) -> Row | Dropped:
@@ -36,7 +35,7 @@ def scored_row(record: Record, *, text: Column, pair: Column | None, score: Colu
 def number(said: str | None) -> float | None:
     """The finite number that a cell says, in digits of any width; None where it says none. Marks between digits, as in
     1,000 or 1_000, mean different things to different people, and are none of a number's."""
-    narrow = (said or "").translate(_NARROW)
+    narrow = plain(said or "")
     try:
         value = float("" if "_" in narrow else narrow)
     except ValueError:
